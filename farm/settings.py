@@ -1,0 +1,199 @@
+"""One settings file, read from the environment. Without any variable this is the embedded farm on SQLite.
+
+| variable | default | meaning |
+|---|---|---|
+| FARM_DATA | var/ | database, logs, archive, secrets (made with mode 0700) |
+| DATABASE_URL | SQLite in FARM_DATA | postgresql://user:password@host:port/name |
+| REDIS_URL | none: everything in one process | redis://host:port/0, the hints' and Celery's broker |
+| FARM_BIND, FARM_PORT | 127.0.0.1, 8000 | where the embedded farm listens |
+| FARM_HOSTS | localhost names | host names under which browsers and workers reach the farm, comma separated |
+| FARM_LEASE | 60 | seconds of silence after which a host is given up |
+| FARM_SECRET | a file in FARM_DATA | signs sessions and attempt tokens; the same for all processes |
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def data_folder() -> Path:
+    folder = Path(env.str("FARM_DATA", default="") or BASE_DIR / "var").resolve()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def secret(folder: Path) -> str:
+    """The farm's secret: given by the environment, else made once and kept beside the data."""
+    given = env.str("FARM_SECRET", default="")
+    if given:
+        return given
+    path = folder / "secret"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(50))
+    return path.read_text().strip()
+
+
+FARM_DATA = data_folder()
+FARM_BIND = env.str("FARM_BIND", default="127.0.0.1")
+FARM_PORT = env.int("FARM_PORT", default=8000)
+FARM_LEASE = env.float("FARM_LEASE", default=60.0)
+FARM_SLICE = env.int("FARM_SLICE", default=2000)
+FARM_ATTEMPT_DAYS = env.int("FARM_ATTEMPT_DAYS", default=90)
+FARM_NAME = env.str("FARM_NAME", default="") or os.uname().nodename
+REDIS_URL = env.str("REDIS_URL", default="")
+
+SECRET_KEY = secret(FARM_DATA)
+DEBUG = env.bool("FARM_DEBUG", default=False)
+ALLOWED_HOSTS = [*env.list("FARM_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]", FARM_BIND]
+CSRF_TRUSTED_ORIGINS = env.list("FARM_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "channels",
+    "axes",
+    "qbcore",
+    "farm",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "farm.middleware.ActingMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "farm.urls"
+ASGI_APPLICATION = "farm.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "farm.context.page",
+            ],
+            "libraries": {"farm": "farm.templatetags.farm"},
+        },
+    }
+]
+
+
+def database() -> dict[str, Any]:
+    """PostgreSQL with a pool, or SQLite whose writers take turns (see `qbcore.writing`)."""
+    url = env.str("DATABASE_URL", default="")
+    if url:
+        found: dict[str, Any] = dict(env.db_url_config(url))
+        found["CONN_MAX_AGE"] = 0
+        found.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": env.int("FARM_POOL", default=16), "timeout": 10}
+        return found
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": FARM_DATA / "farm.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "timeout": 30,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-64000; PRAGMA mmap_size=268435456;",
+        },
+    }
+
+
+DATABASES = {"default": database()}
+CHANNEL_LAYERS = {
+    "default": (
+        {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+        if REDIS_URL
+        else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    )
+}
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "bulk"
+CELERY_TASK_ROUTES = {"qbcore.tasks.archive": {"queue": "quick"}}
+CELERY_TASK_ACKS_LATE = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"socket_timeout": 5, "socket_connect_timeout": 1, "retry_on_timeout": False} if REDIS_URL else {"polling_interval": 0.1}
+)
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_VERBOSE = False
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "jobs"
+LOGOUT_REDIRECT_URL = "login"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("FARM_HTTPS", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("FARM_HTTPS", default=False) else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
+
+STATIC_URL = "/static/"
+STATIC_ROOT = FARM_DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+USE_TZ = True
+TIME_ZONE = env.str("FARM_TIMEZONE", default="UTC")
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("FARM_LOG_LEVEL", default="WARNING")},
+}
