@@ -1,0 +1,123 @@
+"""What every test gets: an empty home, the private servers, and the rules for programs that are not installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from django.test import override_settings
+
+from tests import servers
+
+# A test must not read the credentials of the person who runs it, nor touch or talk to their farm.
+HOME = tempfile.mkdtemp(prefix="qbfarm-home-")
+os.environ.update(HOME=HOME, XDG_CONFIG_HOME=f"{HOME}/.config", FARM_DATA=f"{HOME}/data")
+for name in [name for name in os.environ if name.startswith("QB_")]:
+    del os.environ[name]
+
+DATABASE_FIXTURES = {
+    "db",
+    "transactional_db",
+    "django_db_reset_sequences",
+    "django_db_serialized_rollback",
+    "live_server",
+}
+
+
+def on_postgres() -> bool:
+    return os.environ.get("DATABASE_URL", "").startswith("postgres")
+
+
+def missing(what: str) -> NoReturn:
+    """Skips the test, or fails it where nothing may be skipped (CI=true)."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI=true needs every real program: {what}", pytrace=False)
+    pytest.skip(what)
+
+
+def installed(name: str, package: str) -> str:
+    try:
+        return servers.program(name, package=package)
+    except servers.MissingProgramError as error:
+        missing(str(error))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-only", action="store_true", help="run only the tests that touch a database")
+
+
+def touches_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("django_db") or item.get_closest_marker("postgres"):
+        return True
+    return bool(DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--database-only"):
+        return
+    others = [item for item in items if not touches_database(item)]
+    items[:] = [item for item in items if touches_database(item)]
+    config.hook.pytest_deselected(items=others)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("postgres") and not on_postgres():
+        pytest.skip("needs PostgreSQL: run it as `python tests/servers.py -- python -m pytest ...`")
+    if item.get_closest_marker("browser"):
+        installed("chromium", "chromium")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def farm_data() -> Iterator[Path]:
+    """The folder where the farm under test keeps logs and archives (settings were read before this file was)."""
+    folder = Path(HOME) / "data"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with override_settings(FARM_DATA=folder):
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[servers.Postgres]:
+    """A private PostgreSQL that a test may stop, kill and start again; `create_database` gives an empty one."""
+    installed("initdb", "postgresql")
+    with servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: servers.Postgres) -> str:
+    return postgres_server.url()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[servers.Redis]:
+    """A private Redis that a test may flush, kill and start again."""
+    installed("redis-server", "redis-server")
+    with servers.redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: servers.Redis) -> str:
+    return redis_server.url()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Debian's Chromium, for Playwright's `executable_path`."""
+    return Path(installed("chromium", "chromium"))
+
+
+@pytest.fixture(scope="session")
+def povray() -> Path:
+    """A real renderer."""
+    return Path(installed("povray", "povray"))
