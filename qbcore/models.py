@@ -123,6 +123,7 @@ class SubjobRow(models.Model):
     status = status_field()
     asked = models.CharField(max_length=12, default="", blank=True)  # what it becomes once its current item is done
     grant_id = models.BigIntegerField(null=True)
+    attempt_id = models.BigIntegerField(null=True)  # of a job without agenda: the subjob is its own unit
     host_id = models.BigIntegerField(null=True)
     host_name = models.TextField(default="")
     retries = models.IntegerField(default=0)

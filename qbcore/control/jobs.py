@@ -1,0 +1,139 @@
+"""What the verbs do to one job, whose row the caller has locked and folded. Each answers the subjobs that it changed.
+
+*only* narrows a verb to one subjob (`qb.kill('250.1')`); the status it acts from is then the subjob's, else the job's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Q
+
+from qbcore import events
+from qbcore.control import subjobs, work
+from qbcore.models import DeltaRow, DependencyRow, JobRow, SubjobRow, WorkRow
+from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
+
+Changed = Sequence[SubjobRow]
+WAITING = (Status.PENDING, Status.WAITING)
+
+
+def kill(job: JobRow, only: int | None, now: datetime) -> Changed:
+    found = subjobs.take(job.pk, frm=LIVE, only=only)
+    placed = subjobs.grants(found)
+    subjobs.turn(job.pk, found, Status.KILLED, now=now)
+    if only is None or not SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).exists():
+        work.kill(job.pk, work.take(job.pk, frm=LIVE), now=now)
+    elif placed:
+        work.give_back(job.pk, placed, Ending.KILLED, now=now)
+    end_units(job, found, Ending.KILLED, now=now)
+    return found
+
+
+def block(job: JobRow, only: int | None, now: datetime) -> Changed:
+    """Pending ones at once; a running one once its current item is done."""
+    if only is None and job.status not in (*WAITING, Status.RUNNING):
+        return []
+    if only is None:
+        job.held |= Hold.USER
+    waiting = subjobs.take(job.pk, frm=WAITING, only=only)
+    running = [row for row in subjobs.take(job.pk, frm=[Status.RUNNING], only=only) if row.asked != Status.BLOCKED.word]
+    subjobs.turn(job.pk, waiting, Status.BLOCKED, now=now)
+    subjobs.ask(job.pk, running, Status.BLOCKED, now=now)
+    return [*waiting, *running]
+
+
+def unblock(job: JobRow, only: int | None, now: datetime) -> Changed:
+    """Lifts every hold, the farm's and a dependency's too."""
+    asked = [row for row in subjobs.take(job.pk, frm=[Status.RUNNING], only=only) if row.asked == Status.BLOCKED.word]
+    subjobs.ask(job.pk, asked, None, now=now)
+    if only is None:
+        return [*subjobs.lift(job, ~Hold.NONE, now=now), *asked]
+    blocked = subjobs.take(job.pk, frm=[Status.BLOCKED], only=only)
+    subjobs.turn(job.pk, blocked, Status.PENDING, now=now)
+    events.publish("wake", [])
+    return [*blocked, *asked]
+
+
+def retry(job: JobRow, only: int | None, now: datetime) -> Changed:
+    """A terminal job: every terminal subjob and item of it, to pending."""
+    return _again(job, only, now, Hold.NONE)
+
+
+def requeue(job: JobRow, only: int | None, now: datetime) -> Changed:
+    """As retry, but the job is held: unblock lets it render."""
+    return _again(job, only, now, Hold.USER)
+
+
+def _again(job: JobRow, only: int | None, now: datetime, hold: Hold) -> Changed:
+    if only is None:
+        if job.status not in DONE:
+            return []
+        job.held = hold
+        job.reason = ""
+        work.retry(job.pk, work.take(job.pk, frm=DONE), now=now)
+    found = subjobs.take(job.pk, frm=DONE, only=only)
+    subjobs.turn(job.pk, found, Status.BLOCKED if hold or job.held else Status.PENDING, now=now, retries=0)
+    events.publish("wake", [])
+    return found
+
+
+def suspend(job: JobRow, only: int | None, now: datetime) -> Changed:
+    """Stops the processes where they are; slots, memory and licences stay taken."""
+    found = subjobs.take(job.pk, frm=[Status.RUNNING], only=only)
+    work.suspend(job.pk, subjobs.grants(found), now=now)
+    subjobs.turn(job.pk, found, Status.SUSPENDED, now=now)
+    return found
+
+
+def resume(job: JobRow, only: int | None, now: datetime) -> Changed:
+    found = subjobs.take(job.pk, frm=[Status.SUSPENDED], only=only)
+    work.resume(job.pk, subjobs.grants(found), now=now)
+    subjobs.turn(job.pk, found, Status.RUNNING, now=now)
+    events.publish("wake", [])
+    return found
+
+
+def end_units(job: JobRow, found: Sequence[SubjobRow], ending: Ending, *, now: datetime) -> None:
+    """Ends the attempts of a job without agenda, whose units are its subjobs themselves."""
+    if job.todo:
+        return
+    units = [WorkRow(pos=-1, status=row.status, attempt_id=row.attempt_id) for row in found]
+    work.interrupt(units, ending, now=now)
+
+
+def revive(job: JobRow, now: datetime) -> None:
+    """After items came back to life: subjobs, lowest first, until as many live as there is live work for."""
+    alive = SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).count()
+    wanted = WorkRow.objects.filter(job_id=job.pk, status__in=LIVE).values("pos")[: job.cpus].count()
+    subjobs.revive(job, wanted - alive, now=now)
+
+
+def resize(job: JobRow, cpus: int, now: datetime) -> None:
+    """More subjobs are added at the end; fewer: pending ones complete from the top, running ones after their item."""
+    rows = list(SubjobRow.objects.filter(job_id=job.pk).order_by("idx"))
+    if cpus > job.cpus:
+        back = subjobs.revive(job, cpus - job.cpus, now=now, frm=[Status.COMPLETE]) if job.todo else 0
+        start = rows[-1].idx + 1 if rows else 0
+        subjobs.add(job, range(start, start + cpus - job.cpus - back), now=now)
+    else:
+        _shrink(job, [row for row in reversed(rows) if row.status in LIVE], cpus, now)
+    job.cpus = cpus
+
+
+def _shrink(job: JobRow, alive: Sequence[SubjobRow], cpus: int, now: datetime) -> None:
+    surplus = len(alive) - cpus
+    idle = [row for row in alive if row.status not in PLACED][: max(0, surplus)]
+    busy = [row for row in alive if row.status in PLACED][: max(0, surplus - len(idle))]
+    subjobs.turn(job.pk, idle, Status.COMPLETE, now=now)
+    subjobs.ask(job.pk, busy, Status.COMPLETE, now=now)
+
+
+def remove(job: JobRow, now: datetime) -> None:
+    """Deletes the job, its work and what depends on it; attempts, history and open grants stay until their time."""
+    kill(job, None, now)
+    for rows in (WorkRow, SubjobRow, DeltaRow):
+        rows.objects.filter(job_id=job.pk).delete()
+    DependencyRow.objects.filter(Q(job_id=job.pk) | Q(parent_id=job.pk)).delete()
+    JobRow.objects.filter(pk=job.pk).delete()

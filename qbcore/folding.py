@@ -1,0 +1,211 @@
+"""Tallies and job status: deltas are folded into the job row, and what follows from that is decided once.
+
+The fold is one transaction under the job row's lock: add the deltas, count the subjobs, complete or revive subjobs,
+decide the status, write history, let dependents go. Whoever raises the number of live items of a job holds the same lock, so
+a fold that sees none left is right. Reports do not take it; their delta leads to the next fold.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import Count
+
+from qbcore import acting, events, history
+from qbcore.control import subjobs, work
+from qbcore.models import DeltaRow, DependencyRow, JobRow, SubjobRow
+from qbcore.states import DONE, LIVE, Hold, Status, rollup
+from qbcore.writing import clock, locked, writing
+
+log = logging.getLogger(__name__)
+TICK = 0.2
+WORDS = tuple(status.word for status in Status)
+FOLDED = [
+    *(f"{kind}_{word}" for kind in "ns" for word in WORDS),
+    *("timed", "seconds", "status", "held", "reason", "timestart", "timecomplete", "updated"),
+]
+DRAIN = f"DELETE FROM delta WHERE job_id = %s RETURNING {', '.join((*WORDS, 'timed', 'seconds'))}"
+
+
+@writing
+def fold(job_id: int, *, wait: bool = True) -> JobRow | None:
+    """Folds one job; with *wait* off it leaves one that somebody else is folding. None when there is nothing to do."""
+    job = locked(JobRow.objects.filter(pk=job_id), skip=not wait).first()
+    return settle(job) if job else None
+
+
+def settle(job: JobRow) -> JobRow:
+    """As fold, for a job whose row the caller has locked; writes its held and reason too."""
+    now = clock()
+    _drain(job)
+    _balance(job, now)
+    _drain(job)
+    before = Status(job.status)
+    _decide(job, now)
+    job.updated = now
+    job.save(update_fields=FOLDED)
+    events.publish("job", [job.pk])
+    if before != job.status:
+        _passed(job, before, now)
+    return job
+
+
+def _drain(job: JobRow) -> None:
+    """Adds the deltas, each exactly once, and counts the subjobs."""
+    with connection.cursor() as cursor:
+        cursor.execute(DRAIN, [job.pk])
+        rows = cursor.fetchall()
+    for number, word in enumerate(WORDS):
+        name = f"n_{word}"
+        setattr(job, name, getattr(job, name) + sum(row[number] for row in rows))
+    job.timed += sum(row[-2] for row in rows)
+    job.seconds += sum(row[-1] for row in rows)
+    counted = dict(SubjobRow.objects.filter(job_id=job.pk).values_list("status").annotate(n=Count("idx")).order_by())
+    for status in Status:
+        setattr(job, f"s_{status.word}", counted.get(status, 0))
+
+
+def work_tally(job: JobRow) -> dict[Status, int]:
+    return {status: getattr(job, f"n_{status.word}") for status in Status}
+
+
+def subjob_tally(job: JobRow) -> dict[Status, int]:
+    return {status: getattr(job, f"s_{status.word}") for status in Status}
+
+
+def _live(tally: Mapping[Status, int]) -> int:
+    return sum(tally[status] for status in LIVE)
+
+
+def _balance(job: JobRow, now: datetime) -> None:
+    """No live work: the subjobs that wait are complete. Live work without a live subjob: one comes back, or the work is over."""
+    if not job.todo:
+        return
+    alive_work, tally = _live(work_tally(job)), subjob_tally(job)
+    if not alive_work:
+        waiting = subjobs.take(job.pk, frm=[Status.PENDING, Status.BLOCKED, Status.WAITING])
+        subjobs.turn(job.pk, waiting, Status.COMPLETE, now=now)
+        return
+    given_up = tally[Status.FAILED] + tally[Status.KILLED]
+    missing = min(job.cpus - given_up, alive_work) - _live(tally)
+    if missing > 0 and tally[Status.COMPLETE]:
+        subjobs.revive(job, missing, now=now, frm=[Status.COMPLETE])
+    elif not _live(tally) and given_up:
+        items = work.take(job.pk, frm=LIVE)
+        if tally[Status.FAILED]:
+            work.fail(job.pk, items, now=now)
+            job.reason = "no subjob left"
+        else:
+            work.kill(job.pk, items, now=now)
+
+
+def _decide(job: JobRow, now: datetime) -> None:
+    rolled = rollup(subjobs=subjob_tally(job), work=work_tally(job), held=bool(job.held))
+    job.status = rolled.status
+    if rolled.status == Status.RUNNING and job.timestart is None:
+        job.timestart = now
+    if rolled.status in DONE:
+        job.timecomplete = job.timecomplete or now
+        job.held = Hold.NONE
+    else:
+        job.timecomplete = None
+
+
+def _passed(job: JobRow, before: Status, now: datetime) -> None:
+    """What a change of the job's status leads to: a line in its history, and its dependents."""
+    status = Status(job.status)
+    if status in DONE:
+        with acting.acting_as(acting.FARM):
+            history.record(status.word, now=now, job=job.pk, effect=_outcome(job))
+    if status in DONE or before in DONE:
+        _tell_dependents(job, status, now)
+
+
+def _outcome(job: JobRow) -> str:
+    counts = [(word, getattr(job, f"n_{word}" if job.todo else f"s_{word}")) for word in ("complete", "failed", "killed")]
+    unit = "frames" if job.todo else "subjobs"
+    return ", ".join(f"{count:,} {word}" for word, count in counts if count) + f" of {job.todo or job.cpus:,} {unit}"
+
+
+def _tell_dependents(job: JobRow, status: Status, now: datetime) -> None:
+    links = DependencyRow.objects.filter(parent_id=job.pk)
+    links.update(met=False)
+    if status not in DONE:
+        return
+    links.filter(state__in=[status.word, "done"]).update(met=True)
+    for child in sorted(set(links.values_list("job_id", flat=True))):
+        _look_again(child, job, status, now)
+
+
+def _look_again(child_id: int, parent: JobRow, status: Status, now: datetime) -> None:
+    child = locked(JobRow.objects.filter(pk=child_id)).first()
+    if child is None or not child.held & Hold.DEPENDENCY:
+        return
+    if not DependencyRow.objects.filter(job_id=child_id, met=False).exists():
+        subjobs.lift(child, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
+    elif DependencyRow.objects.filter(job_id=child_id, parent_id=parent.pk, met=False).exists():
+        child.reason = f"waits for {parent.pk}, which {'is complete' if status == Status.COMPLETE else status.word}"
+    settle(child)
+
+
+def soon(job_id: int) -> None:
+    """Asks for a fold of the job once this transaction is committed: at most one a tick and job in this process."""
+    transaction.on_commit(lambda: folder.add(job_id), robust=True)
+
+
+def sweep() -> int:
+    """Folds every job that has deltas and that nobody else is folding; answers how many."""
+    found = list(DeltaRow.objects.values_list("job_id", flat=True).distinct())
+    for job_id in found:
+        if fold(job_id, wait=False) is None:
+            _forget_orphans(job_id)
+    return len(found)
+
+
+@writing
+def _forget_orphans(job_id: int) -> None:
+    """Deltas of a job that was removed meanwhile are nobody's."""
+    if not JobRow.objects.filter(pk=job_id).exists():
+        DeltaRow.objects.filter(job_id=job_id).delete()
+
+
+class Folder:
+    """A thread of this process that folds the jobs it was told of, once a tick."""
+
+    def __init__(self) -> None:
+        self._jobs: set[int] = set()
+        self._guard = threading.Lock()
+        self._due = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, job_id: int) -> None:
+        with self._guard:
+            self._jobs.add(job_id)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="folder", daemon=True)
+                self._thread.start()
+        self._due.set()
+
+    def _run(self) -> None:
+        while True:
+            self._due.wait()
+            self._due.clear()
+            with self._guard:
+                jobs, self._jobs = self._jobs, set()
+            for job_id in sorted(jobs):
+                self._fold(job_id)
+            connection.close()
+            threading.Event().wait(TICK)
+
+    def _fold(self, job_id: int) -> None:
+        try:
+            fold(job_id, wait=False)
+        except Exception as error:  # the delta stays, and housekeeping folds it
+            log.warning("job %s was not folded now: %s", job_id, error)
+
+
+folder = Folder()

@@ -1,0 +1,174 @@
+"""Who may do what: one table of roles, asked inside the doors, and the tokens that say who somebody is.
+
+An artist acts on their own jobs, an operator on everybody's and on hosts, an admin on users and settings too. A viewer looks.
+A token of a running attempt reads its own job and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from qbcore.acting import Actor
+from qbcore.errors import Refused, Unauthorized
+from qbcore.models import AttemptRow, JoinTokenRow, RoleRow, TokenRow
+from qbcore.writing import writing
+
+ROLES = ("viewer", "artist", "operator", "admin")
+OWN, ANY = "own", "any"
+JOB_VERBS = frozenset(
+    "kill retry requeue block unblock suspend resume killwork retrywork requeuework blockwork unblockwork modify remove archive"
+    .split()
+)
+GRANTS: dict[str, dict[str, str]] = {
+    "viewer": {"see": ANY},
+    "artist": {"see": ANY, "submit": ANY} | dict.fromkeys(JOB_VERBS, OWN),
+    "operator": {"see": ANY, "submit": ANY, "submit_as": ANY, "host": ANY} | dict.fromkeys(JOB_VERBS, ANY),
+    "attempt": {"see": OWN},
+}
+HOLDERS = {OWN: "the job's owner, an operator or an admin", ANY: "an operator or an admin"}
+
+
+def may(actor: Actor, verb: str, *, owner: str | None = None, job: int | None = None) -> bool:
+    """Whether *actor* may do *verb* to a job of *owner* (or, for an attempt, to *job*)."""
+    if actor.role in ("admin", "farm"):
+        return True
+    reach = GRANTS.get(actor.role, {}).get(verb)
+    if reach != OWN:
+        return reach == ANY
+    return actor.job == job if actor.role == "attempt" else owner == actor.name
+
+
+def need(actor: Actor, verb: str, *, owner: str | None = None, job: int | None = None) -> None:
+    """Raises Refused, naming the right that is missing and who has it."""
+    if may(actor, verb, owner=owner, job=job):
+        return
+    whose = f" a job of {owner}" if owner and owner != actor.name else ""
+    reach = OWN if verb in JOB_VERBS and owner else ANY
+    raise Refused(f"{actor.name} ({actor.role}) may not {verb}{whose}: ask {HOLDERS[reach]}")
+
+
+def visible_jobs(actor: Actor) -> Q:
+    """Which jobs *actor* may see, as a filter for JobRow."""
+    if actor.role == "attempt":
+        return Q(pk=actor.job)
+    return Q() if may(actor, "see") else Q(pk__in=[])
+
+
+def role_of(user: Any) -> str:
+    """The role of a signed-in user; a superuser is an admin, anybody without a row an artist."""
+    if user.is_superuser:
+        return "admin"
+    row = RoleRow.objects.filter(user_id=user.pk).first()
+    return row.role if row and row.role in ROLES else "artist"
+
+
+def actor_for_user(user: Any) -> Actor:
+    return Actor(user.get_username(), role_of(user))
+
+
+def digest(token: str) -> str:
+    """What is stored of a token: its SHA-256. Tokens are long random text, so no salt is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_token(user: Any, *, label: str, purpose: str = "api", days: float | None = None) -> str:
+    """A personal token (or a sign-in link's), shown once; only its digest is kept."""
+    token = "qbu_" + secrets.token_urlsafe(32)
+    expires = Now() + timedelta(days=days) if days is not None else None
+    TokenRow.objects.create(
+        token=digest(token), user=user, label=label, purpose=purpose, created=Now(), expires=expires
+    )
+    return token
+
+
+def actor_for_token(token: str) -> Actor | None:
+    """Whose token it is; None for an unknown, expired or ended one."""
+    if token.startswith("qba_"):
+        return _actor_for_attempt(token)
+    row = _alive(token, purpose="api").select_related("user").first()
+    if row is None or not row.user.is_active:
+        return None
+    return actor_for_user(row.user)
+
+
+def _alive(token: str, *, purpose: str) -> Any:
+    fresh = Q(expires__isnull=True) | Q(expires__gt=Now())
+    return TokenRow.objects.filter(fresh, token=digest(token), purpose=purpose)
+
+
+@writing
+def redeem_signin(token: str) -> Any | None:
+    """The user of a one-time sign-in link, which is used up by this; None when it is unknown, used or expired."""
+    rows = _alive(token, purpose="signin").filter(used__isnull=True)
+    row = rows.select_related("user").first()
+    if row is None or not rows.update(used=Now()):
+        return None
+    return row.user if row.user.is_active else None
+
+
+@lru_cache(maxsize=1)
+def _key() -> bytes:
+    return hashlib.sha256(b"attempt" + settings.SECRET_KEY.encode()).digest()
+
+
+def attempt_token(attempt: int, job: int) -> str:
+    """The token of one attempt: signed, so that a batch of frames costs no row each; dead when the attempt ends."""
+    body = f"{attempt}.{job}"
+    mark = hmac.new(_key(), body.encode(), hashlib.sha256).digest()
+    return f"qba_{body}.{base64.urlsafe_b64encode(mark[:24]).decode()}"
+
+
+def _actor_for_attempt(token: str) -> Actor | None:
+    attempt, _, rest = token[4:].partition(".")
+    job, _, _ = rest.partition(".")
+    if not (attempt.isdecimal() and job.isdecimal() and len(attempt) < 19 and len(job) < 19):
+        return None
+    if not hmac.compare_digest(attempt_token(int(attempt), int(job)), token):
+        return None
+    row = AttemptRow.objects.filter(pk=int(attempt), ended__isnull=True).only("user").first()
+    return Actor(row.user, "attempt", job=int(job), attempt=int(attempt)) if row else None
+
+
+def new_join_token(*, hours: float = 24, host: str = "") -> str:
+    """A token with which one host joins, once."""
+    token = "qbj_" + secrets.token_urlsafe(32)
+    JoinTokenRow.objects.create(
+        token=digest(token), created=Now(), expires=Now() + timedelta(hours=hours), host_name=host
+    )
+    return token
+
+
+@writing
+def redeem_join(token: str, *, name: str) -> None:
+    """Uses the join token up for the host *name*, or raises Unauthorized."""
+    rows = JoinTokenRow.objects.filter(token=digest(token), used__isnull=True, expires__gt=Now())
+    if not rows.filter(host_name__in=["", name]).update(used=Now(), host_name=name):
+        raise Unauthorized(
+            "this join token is unknown, used or expired: make a new one with manage.py jointoken", field="token"
+        )
+
+
+def ensure_user(name: str, *, role: str, password: str | None = None) -> Any:
+    """The user of that name, made when missing; an admin is a superuser."""
+    users = get_user_model().objects
+    user, made = users.get_or_create(
+        **{"username": name}, defaults={"is_superuser": role == "admin", "is_staff": role == "admin"}
+    )
+    if made:
+        user.set_unusable_password()
+    if password:
+        user.set_password(password)
+    user.save()
+    RoleRow.objects.update_or_create(user=user, defaults={"role": role})
+    return user

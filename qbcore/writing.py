@@ -1,0 +1,124 @@
+"""The one way to write: a transaction that is repeated when the database asks for it.
+
+PostgreSQL may end a transaction with a deadlock or a serialisation failure (a claim that meets a row just claimed and
+already being reported waits in spite of SKIP LOCKED); what runs here is written so that it can run again.
+SQLite has one writer and an unfair lock (measured: 3.5 s at the 95th percentile with eight writers), so writers of one
+process take turns before they ask for it.
+
+Order of locks, to be kept by everybody: host, job, subjob, work, then the rest.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+
+P = ParamSpec("P")
+R = TypeVar("R")
+M = TypeVar("M", bound=Model)
+REPEATS = 8
+REPEATABLE = frozenset({"40P01", "40001"})
+
+
+class Turns:
+    """A lock that is fair: first come, first served. Re-entrant, because an atomic block may nest."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._owner: int | None = None
+        self._depth = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        self._take()
+        try:
+            yield
+        finally:
+            self._give()
+
+    def _take(self) -> None:
+        me = threading.get_ident()
+        if self._owner == me:
+            self._depth += 1
+            return
+        with self._guard:
+            turn = threading.Event()
+            if self._owner is None:
+                self._owner, self._depth = me, 1
+                return
+            self._waiting.append(turn)
+        turn.wait()
+        self._owner, self._depth = me, 1
+
+    def _give(self) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        with self._guard:
+            if self._waiting:
+                self._owner = -1
+                self._waiting.popleft().set()
+            else:
+                self._owner = None
+
+
+turns = Turns()
+
+
+def on_postgres() -> bool:
+    return connection.vendor == "postgresql"
+
+
+@contextmanager
+def _one_try() -> Iterator[None]:
+    with nullcontext() if on_postgres() else turns.taken(), transaction.atomic():
+        yield
+
+
+def writing(do: Callable[P, R]) -> Callable[P, R]:
+    """Runs *do* in a transaction; inside another one it simply joins. Repeats on a deadlock."""
+
+    @wraps(do)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if connection.in_atomic_block:
+            with transaction.atomic(savepoint=False):
+                return do(*args, **kwargs)
+        for left in reversed(range(REPEATS)):
+            try:
+                with _one_try():
+                    return do(*args, **kwargs)
+            except OperationalError as error:
+                if not left or not _repeatable(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    return run
+
+
+def _repeatable(error: OperationalError) -> bool:
+    return getattr(error.__cause__, "sqlstate", None) in REPEATABLE
+
+
+def clock() -> datetime:
+    """The database's time: the only clock that counts, whatever the clocks of hosts and web processes say."""
+    if not on_postgres():
+        return timezone.now()  # SQLite has no clock of its own: it reads this machine's
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+        return found
+
+
+def locked(rows: QuerySet[M], *, skip: bool = False) -> QuerySet[M]:
+    """The same rows, locked until the transaction ends; with *skip* those that others hold are left out."""
+    return rows.select_for_update(skip_locked=skip and on_postgres())
