@@ -1,0 +1,87 @@
+"""How a function of the API reaches the farm, and what its result becomes: one table.
+
+Over HTTP, unless this process is the farm itself: then `set_transport` names what calls its doors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from qbcore import ids, remote
+from qbcore.errors import QubeError, Unreachable, set_error
+from qbcore.objects import Host, Job, QBObject, SubmitResult
+
+# Every function that the farm answers, and what the rows of its result become; None: plain values, as they come.
+SERVED: dict[str, type[QBObject] | None] = {
+    **dict.fromkeys(("kill", "retry", "requeue", "block", "unblock", "suspend", "resume")),
+    **dict.fromkeys(("killwork", "retrywork", "requeuework", "blockwork", "unblockwork")),
+    **dict.fromkeys(("modify", "remove", "hist", "stdout", "stderr", "log", "ping", "info", "version")),
+    "submit": Job,
+    "jobinfo": Job,
+    "hostinfo": Host,
+    "workerinfo": Host,
+}
+
+
+class Transport(Protocol):
+    """Carries one call to the farm and brings its result back, or raises its error."""
+
+    def call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any: ...
+
+
+class _Chosen:
+    transport: Transport = remote
+
+
+def set_transport(transport: Transport = remote) -> None:
+    """Lets this process reach the farm another way; without argument over HTTP again."""
+    _Chosen.transport = transport
+
+
+def ask(name: str, *args: Any, **kwargs: Any) -> Any:
+    """Calls the farm. A refusal's sentence stays in qb.error()."""
+    try:
+        return _wrapped(name, _Chosen.transport.call(name, args, kwargs))
+    except QubeError as refusal:
+        set_error(str(refusal))
+        raise
+
+
+def _wrapped(name: str, result: Any) -> Any:
+    kind = SERVED[name]
+    if kind is None:
+        return result
+    if not isinstance(result, list):
+        raise Unreachable(f"the farm answered {name} with a {type(result).__name__} where a list is due")
+    rows: list[Any] = [row if type(row) is kind else kind(row) for row in result]
+    return SubmitResult(rows) if name == "submit" else rows
+
+
+def rows(name: str, **kwargs: Any) -> list[Any]:
+    """A call whose result is a list."""
+    result: list[Any] = ask(name, **kwargs)
+    return result
+
+
+def facts(name: str) -> dict[str, Any]:
+    """A call without arguments whose result is a dictionary."""
+    result: dict[str, Any] = ask(name)
+    return result
+
+
+def verb(name: str, given: object, *before: Any, **options: Any) -> list[Any]:
+    """A call about jobs or subjobs, whose ids come after the arguments `before`."""
+    return _about(name, given, ids.parse_job_or_subjob, *before, **options)
+
+
+def work_verb(name: str, given: object) -> list[Any]:
+    """A call about work items."""
+    return _about(name, given, ids.parse_work)
+
+
+def _about(name: str, given: object, parse: Callable[[object], object], *before: Any, **options: Any) -> list[Any]:
+    """Objects are sent as their ids: on the wire a Host would look like a Job. No ids, nothing to ask."""
+    flat = [str(parse(one)) if isinstance(one, Mapping) else one for one in ids.flatten(given)]
+    result: list[Any] = ask(name, *before, *flat, **options) if flat else []
+    return result
