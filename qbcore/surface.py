@@ -36,8 +36,8 @@ from qbcore.ranges import (
     rangesplit,
 )
 from qbcore.remote import getsupervisor, gettimeout, setsupervisor, settimeout
-from qbcore.transport import ask, facts, rows, verb, work_verb
-from qbcore.transport import set_transport as set_transport
+from qbcore.remote.transport import ask, facts, rows, verb, work_verb
+from qbcore.remote.transport import set_transport as set_transport
 from qbcore.validators import JobTallyValidator, JobValidator
 
 if TYPE_CHECKING:

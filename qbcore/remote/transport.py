@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from qbcore import ids, remote
+from qbcore import ids
 from qbcore.errors import QubeError, Unreachable, set_error
 from qbcore.objects import Host, Job, QBObject, SubmitResult
+from qbcore.remote import client
 
 # Every function that the farm answers, and what the rows of its result become; None: plain values, as they come.
 SERVED: dict[str, type[QBObject] | None] = {
@@ -31,10 +32,10 @@ class Transport(Protocol):
 
 
 class _Chosen:
-    transport: Transport = remote
+    transport: Transport = client
 
 
-def set_transport(transport: Transport = remote) -> None:
+def set_transport(transport: Transport = client) -> None:
     """Lets this process reach the farm another way; without argument over HTTP again."""
     _Chosen.transport = transport
 

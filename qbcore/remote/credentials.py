@@ -16,8 +16,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from qbcore.address import Address, parse_address
 from qbcore.errors import Invalid, Unauthorized
+from qbcore.remote.address import Address, parse_address
 
 _VISIBLE = re.compile(r"[!-~]+")
 

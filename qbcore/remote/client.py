@@ -16,10 +16,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qbcore import credentials, wire
-from qbcore.address import Address, parse_address
-from qbcore.environment import with_environment
 from qbcore.errors import Invalid, QubeError, Unauthorized, Unreachable, from_wire, set_error
+from qbcore.remote.address import Address, parse_address
+from qbcore.remote.credentials import credentials_path, default_address, token_for
+from qbcore.remote.environment import with_environment
+from qbcore.remote.wire import dumps, loads
 
 READS = frozenset({"ping", "jobinfo", "hostinfo", "workerinfo", "hist", "stdout", "stderr", "log", "info", "version"})
 # Submit may be repeated because its key tells the supervisor that it is the same call.
@@ -96,14 +97,14 @@ def call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     if name == "ping":
         return _ping(*args, **kwargs)
     address = _address()
-    token, source = credentials.token_for(address)
+    token, source = token_for(address)
     if not token:
         raise Unauthorized(_no_token(address))
     headers = {"Authorization": f"Bearer {token}"}
     if name == "submit":
         args = with_environment(args)
         headers["Idempotency-Key"] = uuid.uuid4().hex
-    body = wire.dumps({"args": list(args), "kwargs": dict(kwargs)})
+    body = dumps({"args": list(args), "kwargs": dict(kwargs)})
     try:
         return _ask(address, name, body, headers, timeout=_Choice.timeout / 1000)
     except Unauthorized as error:
@@ -144,7 +145,7 @@ def _pinged(text: str | None, port: int | str | None) -> Address:
 
 def _known_address() -> Address | None:
     text = _Choice.supervisor or os.environ.get("QB_SUPERVISOR", "").strip()
-    return parse_address(text) if text else credentials.default_address()
+    return parse_address(text) if text else default_address()
 
 
 def _address() -> Address:
@@ -155,7 +156,7 @@ def _address() -> Address:
 
 
 def _no_token(address: Address) -> str:
-    path = credentials.credentials_path()
+    path = credentials_path()
     return (
         f"there is no token for {address.url}: set QB_TOKEN, or put `token = ...` into a section [{address.url}] "
         f"of {path} (`make run` writes one for its own farm)"
@@ -241,7 +242,7 @@ def _has_ended(sock: Any) -> bool:
 def _result(address: Address, status: int, body: bytes) -> Any:
     """The result, or the farm's error raised; Unreachable when what answered is not a farm."""
     try:
-        answer = wire.loads(body)
+        answer = loads(body)
     except Invalid:
         answer = None
     if isinstance(answer, dict) and status == 200 and "result" in answer:
