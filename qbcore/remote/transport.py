@@ -40,7 +40,7 @@ def set_transport(transport: Transport = client) -> None:
     _Chosen.transport = transport
 
 
-def ask(name: str, *args: Any, **kwargs: Any) -> Any:
+def ask(name: str, /, *args: Any, **kwargs: Any) -> Any:
     """Calls the farm. A refusal's sentence stays in qb.error()."""
     try:
         return _wrapped(name, _Chosen.transport.call(name, args, kwargs))
@@ -59,7 +59,7 @@ def _wrapped(name: str, result: Any) -> Any:
     return SubmitResult(rows) if name == "submit" else rows
 
 
-def rows(name: str, **kwargs: Any) -> list[Any]:
+def rows(name: str, /, **kwargs: Any) -> list[Any]:
     """A call whose result is a list."""
     result: list[Any] = ask(name, **kwargs)
     return result
