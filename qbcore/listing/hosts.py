@@ -1,0 +1,146 @@
+"""Worker hosts as pages show them: what they have, what is taken, what runs on them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from qbcore.errors import NotFound
+from qbcore.listing.frames import AttemptLine, attempt_line
+from qbcore.models import AttemptRow, GrantRow, HostRow
+from qbcore.states import HostState
+
+SLOTS = "host.processors"
+MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class HostLine:
+    """One host. Memory in MB; `cpu` is a share from 0 to 1; `state` is the one word that a page shows for it."""
+
+    id: int
+    name: str
+    state: str
+    locked: bool
+    banned: bool
+    slots: int
+    used: int
+    cpu: float
+    memory: int
+    memory_used: float
+    running: tuple[AttemptLine, ...]
+    groups: str
+    cluster: str
+    reason: str
+    seen: datetime | None
+    address: str
+    os: str
+    version: str
+    jobs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Farm:
+    """The farm in a few numbers."""
+
+    slots: int
+    used: int
+    running: int
+    failed_last_hour: int
+    states: dict[str, int]
+
+
+def every(*, limit: int = MOST) -> list[HostLine]:
+    """All hosts, those that are not simply active first, then by name. Three queries."""
+    lines = _lines(HostRow.objects.order_by("name")[:limit])
+    return sorted(lines, key=lambda host: (host.state == HostState.ACTIVE, host.name))
+
+
+def some(ids: Iterable[int]) -> list[HostLine]:
+    return _lines(HostRow.objects.filter(pk__in=list(ids)))
+
+
+def one(host: int) -> HostLine:
+    """Raises NotFound."""
+    found = some([host])
+    if not found:
+        raise NotFound(f"There is no host {host} on this farm.")
+    return found[0]
+
+
+def past(host: int, *, limit: int = 50) -> list[AttemptLine]:
+    """The host's last attempts that have ended and were started within a day, newest first."""
+    grants = GrantRow.objects.filter(host_id=host).order_by("-id").values_list("id", flat=True)[:limit]
+    rows = AttemptRow.objects.filter(grant_id__in=list(grants), ended__isnull=False).order_by("-ended")
+    return [attempt_line(row) for row in rows[:limit]]
+
+
+def farm(now: datetime) -> Farm:
+    """Totals of all hosts and what failed in the hour before *now*. Four queries."""
+    hosts = HostRow.objects.values_list("state", "banned", "locked", "totals")
+    states: dict[str, int] = defaultdict(int)
+    slots = 0
+    for state, banned, locked, totals in hosts:
+        word = _word(state, banned=banned, locked=locked)
+        states[word] += 1
+        slots += int(totals.get("processors", 0)) if word == HostState.ACTIVE else 0
+    taken = GrantRow.objects.filter(ended__isnull=True).values_list("taken", flat=True)
+    hour = Q(ending="failed", ended__gte=now - timedelta(hours=1))
+    return Farm(
+        slots=slots,
+        used=sum(int(one.get(SLOTS, 0)) for one in taken),
+        running=AttemptRow.objects.filter(ended__isnull=True).count(),
+        failed_last_hour=AttemptRow.objects.filter(hour).count(),
+        states=dict(states),
+    )
+
+
+def _word(state: str, *, banned: bool, locked: bool) -> str:
+    """Down says more than locked: nobody can use the host, whatever else is true of it."""
+    if state != HostState.ACTIVE:
+        return state
+    if banned:
+        return "banned"
+    return "locked" if locked else state
+
+
+def _lines(rows: Iterable[HostRow]) -> list[HostLine]:
+    hosts = list(rows)
+    grants: dict[int, list[GrantRow]] = defaultdict(list)
+    for grant in GrantRow.objects.filter(host_id__in=[host.id for host in hosts], ended__isnull=True).order_by("id"):
+        grants[grant.host_id].append(grant)
+    running: dict[int, list[AttemptLine]] = defaultdict(list)
+    for row in AttemptRow.objects.filter(
+        grant_id__in=[grant.id for held in grants.values() for grant in held], ended__isnull=True
+    ).order_by("id"):
+        running[row.host_id].append(attempt_line(row))
+    return [_line(host, grants[host.id], running[host.id]) for host in hosts]
+
+
+def _line(row: Any, grants: list[GrantRow], running: list[AttemptLine]) -> HostLine:
+    return HostLine(
+        id=row.id,
+        name=row.name,
+        state=_word(row.state, banned=row.banned, locked=row.locked),
+        locked=row.locked,
+        banned=row.banned,
+        slots=int(row.totals.get("processors", 0)),
+        used=sum(int(grant.taken.get(SLOTS, 0)) for grant in grants),
+        cpu=row.load_cpu,
+        memory=int(row.totals.get("memory", 0)),
+        memory_used=row.load_memory,
+        running=tuple(running),
+        groups=row.groups,
+        cluster=row.cluster,
+        reason=row.reason,
+        seen=row.seen,
+        address=row.address,
+        os=row.os,
+        version=row.version,
+        jobs=tuple(sorted({grant.job_id for grant in grants})),
+    )
