@@ -36,7 +36,7 @@ from qbcore.ranges import (
     rangesplit,
 )
 from qbcore.remote import getsupervisor, gettimeout, setsupervisor, settimeout
-from qbcore.remote.transport import ask, facts, rows, verb, work_verb
+from qbcore.remote.transport import ask, ask_ping, facts, rows, verb, work_verb
 from qbcore.remote.transport import set_transport as set_transport
 from qbcore.validators import JobTallyValidator, JobValidator
 
@@ -258,8 +258,7 @@ def ping(
     `supervisor` (or `host`) is a name, name:port or URL, else the one that calls go to; `port` wins. With asDict what
     the supervisor says of itself, {alive, url, ...}; on silence {alive: False, url, error}. Source: reference, widened.
     """
-    answer: bool | dict[str, Any] = ask("ping", **locals())
-    return answer
+    return ask_ping(**locals())
 
 
 def info() -> dict[str, Any]:
@@ -268,5 +267,5 @@ def info() -> dict[str, Any]:
 
 
 def version() -> dict[str, Any]:
-    """Versions as texts: {api, supervisor, schema}. Source: reference."""
+    """Versions as texts: {api, supervisor, database (its schema)}. Source: reference."""
     return facts("version")

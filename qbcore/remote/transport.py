@@ -59,6 +59,16 @@ def _wrapped(name: str, result: Any) -> Any:
     return SubmitResult(rows) if name == "submit" else rows
 
 
+def ask_ping(*, asDict: bool, **where: Any) -> bool | dict[str, Any]:  # noqa: N803 - the API's spelling
+    """Asks over HTTP when a supervisor is named, also from inside another one."""
+    timeout = where.pop("timeout")
+    if any(value is not None for value in where.values()):
+        found = client.call("ping", (), {**where, "timeout": timeout, "asDict": asDict})
+    else:
+        found = ask("ping", timeout=timeout, asDict=asDict)
+    return dict(found) if asDict else bool(found)
+
+
 def rows(name: str, /, **kwargs: Any) -> list[Any]:
     """A call whose result is a list."""
     result: list[Any] = ask(name, **kwargs)

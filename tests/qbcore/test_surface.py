@@ -210,6 +210,19 @@ def test_the_sentence_of_a_refusal_stays_in_error(farm: Recorder) -> None:
     assert qb.error() == "bob may not kill a job of alice"
 
 
+def test_ping_is_a_yes_or_no_unless_the_dictionary_is_asked_for(farm: Recorder) -> None:
+    farm.answers["ping"] = {"supervisor": "ours"}
+    assert qb.ping() is True
+    assert qb.ping(asDict=True) == {"supervisor": "ours"}
+    assert [name for name, _, _ in farm.calls] == ["ping", "ping"]
+
+
+def test_a_named_supervisor_is_pinged_over_http_from_inside_a_farm_too(farm: Recorder) -> None:
+    assert qb.ping(host="127.0.0.1", port=1) is False
+    assert "http://127.0.0.1:1 does not answer" in qb.error()
+    assert farm.calls == []
+
+
 def test_every_served_function_is_public() -> None:
     assert SERVED.keys() <= set(qb.__all__)
 
