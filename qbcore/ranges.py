@@ -253,7 +253,15 @@ def _sorted_if_asked(items: list[_T], options: dict[str, Any]) -> list[_T]:
 
 
 def _agenda(names: Iterable[str]) -> list[Work]:
-    return [Work({"name": name, "status": "pending"}) for name in names]
+    return [_pending(name) for name in names]
+
+
+def _pending(name: str) -> Work:
+    # Without Work's own __init__, which has nothing to mend here and triples the time of a long agenda.
+    item = Work.__new__(Work)
+    item["name"] = name
+    item["status"] = "pending"
+    return item
 
 
 def _cut(frames: list[int], cuts: list[int]) -> list[str]:
