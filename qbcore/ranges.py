@@ -21,7 +21,8 @@ _LARGEST = 10**18  # a frame number has at most 18 digits
 _T = TypeVar("_T")
 _Span = builtins.range
 
-_SPAN = re.compile(r"(-?[0-9]{1,18})(?:-(-?[0-9]{1,18})(?:x([0-9]{1,18}))?)?")
+# The step between two numbers of 18 digits may need 19.
+_SPAN = re.compile(r"(-?[0-9]{1,18})(?:-(-?[0-9]{1,18})(?:x([0-9]{1,19}))?)?")
 _FITTING = re.compile(r"(?:-?[0-9]+(?:-(?:-?[0-9]+(?:x[0-9]*)?|-)?)?|-)?")
 _TOO_LONG = re.compile(r"[0-9]{19}")
 _TWO_NUMBERS = re.compile(r"-?[0-9]+--?[0-9]")

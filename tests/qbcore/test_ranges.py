@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qbcore import ranges
@@ -32,6 +32,7 @@ near = st.lists(st.integers(-30, 30), max_size=60)
 
 
 @given(st.one_of(near, st.lists(frames, max_size=20)))
+@example([1 - 10**18, 10**18 - 1])
 def test_joined_frames_split_into_the_same_frames(numbers: list[int]) -> None:
     assert rangesplit(rangejoin(numbers), removeDuplicates=False) == numbers
     assert rangesplit(rangejoin(numbers)) == list(dict.fromkeys(numbers))
