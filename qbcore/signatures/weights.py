@@ -89,7 +89,7 @@ WEIGHTS = (
             r"\b[mc]alloc returns null\b",
             r"licen[cs]e\b.*\b(?:not found|fail|denied|expired|unavailable|not available|no more|all .* in use)",
             r"\bno (?:valid |free |available )?licen[cs]e",
-            r"\b(?:could not|cannot|can't|unable to|failed to) (?:get|obtain|acquire|check ?out|find)\b.{0,20}\blicen[cs]e",
+            r"\b(?:could not|cannot|can't|unable to|failed to) (?:get|obtain|acquire|check ?out)\b.{0,20}\blicen[cs]e",
             r"\b(?:due to|exceeded|reached|over) .{0,9}\btime limit\b|\btime limit (?:exceeded|reached|expired)\b",
             r"\btimed out\b|\btimeout (?:expired|exceeded|reached)\b|\bsending signal \w+ to\b",
         ),
