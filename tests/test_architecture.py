@@ -18,12 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Reading order of qbcore: a room imports only rooms above it. A room is a file or a folder of that name.
 CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators", "archive", "remote", "surface")
-SERVER_WORDS = ("states", "expressions", "reservations", "clusters", "triggers", "signatures", "plan", "pool")
+SERVER_WORDS = (
+    *("states", "values", "conditions", "grammar", "expressions", "reservations", "clusters", "hostorder"),
+    *("triggers", "signatures", "spans", "commands", "candidates", "plan", "pool", "jobspec"),
+)
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events")
 DOORS = (
-    *("permissions", "history", "queries", "logs", "control", "folding", "verbs", "submission", "hosts"),
-    *("dispatch", "backend", "runs", "housekeeping"),
+    *("permissions", "history", "listing", "queries", "logs", "control", "folding", "failures", "verbs"),
+    *("submission", "archiving", "hosts", "dispatch", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from signal import Signals
 
 from qbcore.signatures.masks import key_of
 from qbcore.signatures.weights import FOLLOWS, STRONG, TRACEBACK, is_deadly, is_progress, weigh
@@ -21,7 +20,7 @@ TEXT_LIMIT = 400
 LINE_LIMIT = 500  # characters of one line that are looked at
 REACH = 40  # lines before the last weighty line that still belong to the same failure
 
-FATAL, ERROR, UNCLEAR, SILENT = "fatal", "error", "unclear", "silent"
+FATAL, ERROR, UNCLEAR = "fatal", "error", "unclear"
 
 # What stands before a message: date, time of day, memory in use, the number and stream of a wrapping program.
 STAMP = re.compile(
@@ -36,8 +35,8 @@ STACK_FRAME = re.compile(r"\s+at \S+\(|\s+File \"|\s*[~^]+\s*$")
 
 @dataclass(frozen=True)
 class Signature:
-    """line: 1-based number (0: no line tells it); text: at most 400 characters; key: the text with everything that
-    changes from frame to frame, host to host or shot to shot replaced; level: fatal, error, unclear or silent."""
+    """line: 1-based number; text: at most 400 characters; key: the text with everything that changes from frame to
+    frame, host to host or shot to shot replaced; level: fatal (the program died), error, unclear (a mere last line)."""
 
     line: int
     text: str
@@ -56,7 +55,10 @@ class Record:
 
 
 def find(text: str | bytes, exit_code: int | None, signal: int | None, *, first_line: int = 1) -> Signature | None:
-    """The signature of a failed run, from its log or from the end of it; None when the run succeeded (exit 0).
+    """The signature of a failed run, from its log or from the end of it.
+
+    None when the run succeeded (exit 0), and when no line says anything: an empty log, or a process that a signal ended
+    in the midst of its work.
 
     Only the last 256 kB of `text` are read. Lines are counted from `first_line`, the number of the first line given.
     `signal` is the number of the signal that ended the process; an exit code over 128 counts as one (as shells say it).
@@ -68,7 +70,7 @@ def find(text: str | bytes, exit_code: int | None, signal: int | None, *, first_
     # A process that was ended had no time to say why: older complaints are not the reason.
     found = _strongest(stretches[-1:]) if ended_by else _strongest(stretches) or _weakly(stretches)
     if found is None:
-        return _silent(exit_code, ended_by)
+        return None
     shown = found.text.strip()[:TEXT_LIMIT]
     return Signature(found.line, shown, key_of(shown), _level(found))
 
@@ -77,13 +79,6 @@ def _level(record: Record) -> str:
     if record.weight < STRONG:
         return UNCLEAR
     return FATAL if is_deadly(record.text) else ERROR
-
-
-def _silent(exit_code: int | None, ended_by: int) -> Signature:
-    name = Signals(ended_by).name if ended_by in set(Signals) else f"signal {ended_by}"
-    told = f"Ended by {name}" if ended_by else f"Ended with exit code {exit_code}" if exit_code else "Ended"
-    text = f"{told} without an error line"
-    return Signature(0, text, text, SILENT)
 
 
 def _window(text: str | bytes, first_line: int) -> tuple[str, int]:
