@@ -1,0 +1,226 @@
+"""One grant on this host: the frame that runs, those reserved behind it, and what was ordered for them."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qbcore.commands import argv_for, environment
+from qbcore.errors import Invalid
+from qbcore.worker.process import NotStarted, Process, start
+from qbcore.worker.reports import Report
+from qbcore.worker.spool import Spool
+
+AHEAD = 0.5  # seconds that the frames in hand must last; a grant with less asks for more while it still runs
+
+Frame = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all jobs on this host get: the host's part of the environment and the folder of those that name none."""
+
+    environment: Mapping[str, str]
+    home: str
+    boot: str
+
+
+@dataclass
+class Attempt:
+    """A frame whose process was started; `limit` in seconds of running, `limited_by` names the job's field."""
+
+    frame: Frame
+    process: Process
+    out_from: int
+    err_from: int
+    limit: float = math.inf
+    limited_by: str = ""
+    reason: str = "exit"
+    message: str = ""
+    announced: bool = False
+
+
+class Grant:
+    """Times are monotonic seconds. `ended` and `finishing` say that it takes no further frames."""
+
+    def __init__(self, given: Mapping[str, Any], out: Spool, err: Spool, site: Site) -> None:
+        self.id = int(given["grant"])
+        self.job = {**given["job"], "subjob": given["subjob"], "slots": given.get("slots", 1)}
+        self.out = out
+        self.err = err
+        self.queue: deque[Frame] = deque(given["frames"])
+        self.running: Attempt | None = None
+        self.suspended = False
+        self.finishing = False
+        self.ended = False
+        self.closed = False
+        self.asked = False
+        self._batch = len(self.queue)
+        self._pace = math.inf
+        self._spent = 0.0
+        self._site = site
+
+    def held(self) -> list[int]:
+        """The attempts that are here, the running one first."""
+        running = [self.running.frame["attempt"]] if self.running else []
+        return [*running, *(frame["attempt"] for frame in self.queue)]
+
+    @property
+    def idle(self) -> bool:
+        return self.running is None and not self.queue
+
+    @property
+    def done(self) -> bool:
+        """Nothing runs and nothing is to come."""
+        return self.idle and (self.ended or self.finishing)
+
+    @property
+    def wants(self) -> bool:
+        """It has run out of frames, or is about to and could not ask in time then."""
+        if self.suspended or self.finishing or self.ended:
+            return False
+        short = self._pace * (len(self.queue) + 1) < AHEAD
+        return self.idle or (short and len(self.queue) <= self._batch // 2)
+
+    def add(self, frames: Iterable[Frame]) -> None:
+        known = set(self.held())
+        fresh = [frame for frame in frames if frame["attempt"] not in known]
+        if fresh and not self.ended and not self.finishing:
+            self.queue.extend(fresh)
+            self._batch = len(fresh)
+            self.asked = False
+
+    def order(self, word: str, now: float) -> None:
+        """`end`, `suspend`, `finish`, or '' to go on."""
+        if word == "end":
+            self.end(now)
+        self.finishing = word == "finish"
+        if self.finishing:
+            self.queue.clear()
+        if self.suspended != (word == "suspend"):
+            self.suspended = not self.suspended
+            self.asked = False
+            self._hold(now)
+
+    def end(self, now: float) -> None:
+        """The running frame ends now, the rest is handed back."""
+        self.ended = True
+        self.queue.clear()
+        self._stop("ended", "", now)
+
+    def close(self) -> None:
+        """The supervisor has nothing left for it: what is here still runs to its end."""
+        self.ended = True
+        self.closed = True
+
+    def drop(self, attempts: set[int], now: float) -> None:
+        """These are not to be done here any more."""
+        self.queue = deque(frame for frame in self.queue if frame["attempt"] not in attempts)
+        if self.running and self.running.frame["attempt"] in attempts:
+            self._stop("ended", "", now)
+
+    def start(self) -> Report | None:
+        """Starts the next frame; the report of one that could not be started."""
+        frame = self.queue.popleft()
+        try:
+            self.running = self._started(frame)
+        except (Invalid, NotStarted) as error:
+            return self._report(frame, reason="spawn", message=str(error))
+        self._limit(self.running)
+        return None
+
+    def tick(self, now: float) -> None:
+        """Whatever time has come for the running frame."""
+        if self.running is None:
+            return
+        if self.running.process.elapsed(now) >= self.running.limit:
+            self.ended = self.ended or self.running.limited_by == "timelimit"
+            seconds = self.job[self.running.limited_by]
+            self._stop("timelimit", f"ran longer than its {self.running.limited_by} of {seconds} s", now)
+            if self.ended:
+                self.queue.clear()
+        self.running.process.tick(now)
+
+    def deadline(self, now: float) -> float:
+        """When `tick` has something to do."""
+        if self.running is None:
+            return math.inf
+        process = self.running.process
+        limited = not (self.suspended or process.ending or process.ended)
+        return min(process.deadline, now + self.running.limit - process.elapsed(now) if limited else math.inf)
+
+    def finish(self, now: float) -> Report:
+        """Takes the ended frame, whose processes are all gone, and says how it went."""
+        attempt = self.running
+        assert attempt is not None
+        self.running = None
+        elapsed = attempt.process.elapsed(now)
+        self._spent += elapsed
+        self._pace = elapsed if self._pace == math.inf else (self._pace * 3 + elapsed) / 4
+        if self.idle:
+            self.asked = False
+        return self._report(attempt.frame, reason=attempt.reason, message=attempt.message, attempt=attempt)
+
+    def _started(self, frame: Frame) -> Attempt:
+        name = frame["name"] if frame["pos"] >= 0 else None
+        out, err = self.out.size(), self.err.size()
+        process = start(
+            argv_for(self.job, name),
+            env=environment(self.job, frame, self._site.environment),
+            cwd=self.job.get("cwd") or self._site.home,
+            out=self.out.file,
+            err=self.err.file,
+            boot=self._site.boot,
+        )
+        return Attempt(frame, process, out, err)
+
+    def _limit(self, attempt: Attempt) -> None:
+        """The nearer of the subjob's limit, of which earlier frames have used some, and the frame's own."""
+        subjob, frame = self.job.get("timelimit", -1), self.job.get("agenda_timelimit", -1)
+        limits = [(subjob - self._spent, "timelimit")] if subjob > 0 else []
+        if frame > 0 and attempt.frame["pos"] >= 0:
+            limits.append((frame, "agenda_timelimit"))
+        attempt.limit, attempt.limited_by = min(limits, default=(math.inf, ""))
+
+    def _hold(self, now: float) -> None:
+        if self.running:
+            act = self.running.process.suspend if self.suspended else self.running.process.resume
+            act(now)
+
+    def _stop(self, reason: str, message: str, now: float) -> None:
+        """The first reason stands."""
+        if self.running and not self.running.process.ending and self.running.process.ended is None:
+            self.running.reason, self.running.message = reason, message
+            self.running.process.end(now)
+
+    def _report(self, frame: Frame, *, reason: str, message: str, attempt: Attempt | None = None) -> Report:
+        out, err = self.out.size(), self.err.size()
+        process = attempt.process if attempt else None
+        return {
+            "attempt": frame["attempt"],
+            "grant": self.id,
+            "pos": frame["pos"],
+            "exit": process.exit if process else None,
+            "signal": process.signal if process else None,
+            "elapsed": round(process.elapsed(process.ended or 0), 6) if process else 0,
+            "reason": reason,
+            "message": message or _signal_message(process),
+            "rss": process.rss if process else 0,
+            "cpu": round(process.cpu, 6) if process else 0,
+            "out": [attempt.out_from if attempt else out, out],
+            "err": [attempt.err_from if attempt else err, err],
+            "result": {},
+        }
+
+
+def _signal_message(process: Process | None) -> str:
+    if process is None or process.signal is None:
+        return ""
+    try:
+        return f"ended by signal {process.signal} ({signal.Signals(process.signal).name})"
+    except ValueError:
+        return f"ended by signal {process.signal}"

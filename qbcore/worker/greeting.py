@@ -1,0 +1,116 @@
+"""How a worker begins: it joins once, ends what an earlier one left behind, and says hello."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from qbcore.worker.client import PROTOCOL, BadToken, Client, Contradiction, NoAnswer, OtherVersion, Refusal, pauses
+from qbcore.worker.groups import Leader, end_leftovers
+from qbcore.worker.state import Identity, StateFolder, Stopped
+
+log = logging.getLogger(__name__)
+
+_VERSION = "this worker speaks version {} of the protocol and the supervisor another: {}. Install the same release."
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What a hello gave: the session to speak in, seconds between beats, and how many grants fit here."""
+
+    session: str
+    beat: float
+    slots: int
+
+
+def identity(folder: StateFolder, client: Client, name: str, join: Path | None) -> Identity:
+    """Who this host is, joining with the token in that file when it has not joined yet. Raises Stopped."""
+    known = folder.identity()
+    if known is None:
+        known = _join(client, name, join)
+        folder.keep_identity(known)
+        log.info("joined as %s", known.name)
+    if known.name != name:
+        raise Stopped(f"--name: {folder.path} belongs to the host {known.name}. Give that name, or another --state.")
+    return known
+
+
+def end_leavings(folder: StateFolder) -> None:
+    """Ends process groups that a worker which was killed left running; their attempts are lost."""
+    records = folder.groups.records
+    ended = end_leftovers([Leader(*record) for record in records.values()])
+    if ended:
+        log.warning("ended %d process groups that an earlier worker had left running", ended)
+    folder.groups.drop(list(records))
+
+
+def hello(folder: StateFolder, client: Client, facts: dict[str, Any]) -> Welcome:
+    """Begins a session, however long the answer takes. Raises Stopped when the supervisor does not want this worker."""
+    session = secrets.token_hex(16)
+    previous = folder.previous_sessions()
+    folder.keep_session(session, confirmed=False)
+    said = {"protocol": PROTOCOL, "session": session, "facts": facts, "held": _held(folder)}
+    for index, one in enumerate(previous):
+        try:
+            answer = _ask(client, "hello", {**said, "previous": one})
+        except Contradiction as other:
+            if index + 1 < len(previous):
+                continue
+            raise Stopped(f"another worker speaks for this host: {other}. Stop that one first.") from other
+        except BadToken as refused:
+            raise Stopped(f"the supervisor does not know this host's token: {refused}. Join again.") from refused
+        break
+    folder.keep_session(session, confirmed=True)
+    return Welcome(session, float(answer["beat"]), int(answer.get("slots") or facts["slots"]))
+
+
+def _join(client: Client, name: str, join: Path | None) -> Identity:
+    if join is None:
+        raise Stopped("--join: this host has not joined yet. Make a token with `manage.py jointoken`, name its file.")
+    try:
+        token = join.read_text().strip()
+    except OSError as error:
+        raise Stopped(f"--join: {join} cannot be read: {error.strerror}.") from error
+    try:
+        answer = _ask(client, "join", {"name": name, "token": token, "protocol": PROTOCOL})
+    except BadToken as refused:
+        raise Stopped(f"--join: {refused}. Make a new token with `manage.py jointoken`.") from refused
+    except Contradiction as taken:
+        raise Stopped(f"--name: {taken}. Choose another name, or stop the host that has it.") from taken
+    return Identity(int(answer["host"]), str(answer["name"]), str(answer["token"]))
+
+
+def _ask(client: Client, what: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer, however long it takes to come. Refusals that mean the same for every question stop the worker."""
+    return _patiently(what, lambda: client.post(what, orjson.dumps(body)))
+
+
+def _patiently(what: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    for pause in pauses():
+        try:
+            return ask()
+        except OtherVersion as other:
+            raise Stopped(_VERSION.format(PROTOCOL, other)) from other
+        except NoAnswer as silence:
+            log.warning("the supervisor does not answer (%s); trying again in %.1f s", silence, pause)
+        except (BadToken, Contradiction):
+            raise
+        except Refusal as refused:
+            raise Stopped(f"--supervisor: it refused '{what}': {refused}. Is this the right address?") from refused
+        time.sleep(pause)
+    raise AssertionError("pauses never end")
+
+
+def _held(folder: StateFolder) -> dict[str, list[int]]:
+    """Attempts that have ended and were not reported before the restart: they are not lost."""
+    held: dict[str, list[int]] = {}
+    for number, report in folder.reports.records.items():
+        held.setdefault(str(report["grant"]), []).append(number)
+    return held

@@ -1,0 +1,161 @@
+"""The worker's command line: who it is, where its supervisor is, where it keeps its state."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from qbcore.errors import Invalid
+from qbcore.remote.address import Address, parse_address
+from qbcore.worker.client import Client
+from qbcore.worker.facts import account_environment, facts, home
+from qbcore.worker.grants import Site
+from qbcore.worker.greeting import end_leavings, hello, identity
+from qbcore.worker.groups import boot
+from qbcore.worker.loop import Worker
+from qbcore.worker.state import StateFolder, Stopped
+
+log = logging.getLogger("qbcore.worker")
+
+
+_PR_SET_DUMPABLE = 4
+
+
+class Interrupted(Exception):  # noqa: N818
+    """A signal asked the worker to stop before it had begun."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a worker; the exit code."""
+    parser = ArgumentParser("python -m qbcore.worker", description="Run frames of a farm on this host.")
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--name", default=socket.gethostname(), help="this host's name on the farm")
+    parser.add_argument("--join", type=Path, metavar="FILE", help="file with a join token, needed once")
+    parser.add_argument(
+        "--supervisor",
+        type=_address,
+        default=os.environ.get("QB_SUPERVISOR") or "localhost",
+        metavar="URL",
+        help="name, name:port or URL (default: QB_SUPERVISOR, else localhost:8000)",
+    )
+    parser.add_argument("--state", type=Path, metavar="DIR", help="folder of this worker alone, kept between runs")
+    parser.add_argument(
+        "--slots", type=_count, default=os.cpu_count() or 1, help="subjobs at once (default: processors)"
+    )
+    parser.add_argument("--allow-root", action="store_true", help="run jobs as root when started as root")
+    parser.add_argument("--parent", type=_count, metavar="PID", help="stop when this process is gone")
+
+
+def run(options: Namespace) -> int:
+    """0 after handing everything back, 1 when it cannot start or is not wanted any more."""
+    _log_to_stderr()
+    _listen_to_signals()
+    _hide()
+    try:
+        _refuse_root(os.geteuid(), allowed=options.allow_root)
+        if options.parent is not None:
+            _end_with(options.parent)
+        with StateFolder(options.state or _default_state(options.name)) as folder:
+            return _work(folder, options).run()
+    except Stopped as stopped:
+        log.error("%s", stopped)
+        return 1
+    except Interrupted:
+        return 0
+
+
+def _work(folder: StateFolder, options: Namespace) -> Worker:
+    """The worker, joined and greeted."""
+    address: Address = options.supervisor
+    end_leavings(folder)
+    client = Client(address)
+    known = identity(folder, client, options.name, options.join)
+    client.token = known.token
+    welcome = hello(folder, client, facts(address, options.slots))
+    client.close()
+    log.info("%s works for %s", known.name, address.url)
+    env = account_environment(os.environ, address.url)
+    site = Site(env, home(env), boot())
+    return Worker(folder, address, known.token, welcome, site)
+
+
+def _refuse_root(user: int, *, allowed: bool) -> None:
+    if user == 0 and not allowed:
+        raise Stopped(
+            "jobs would run as root. Start the worker as the user whom the frames shall belong to, "
+            "or give --allow-root if everybody who submits jobs may do everything on this host."
+        )
+
+
+def _end_with(parent: int) -> None:
+    """Stops this worker when that process is gone: a farm's own worker has no purpose without it.
+
+    The system's own signal for this comes when the parent's *thread* ends, which may be long before.
+    """
+    try:
+        gone = select.poll()
+        gone.register(os.pidfd_open(parent), select.POLLIN)
+    except ProcessLookupError as error:
+        raise Stopped(f"--parent: there is no process {parent} any more.") from error
+    threading.Thread(target=_await, args=(gone,), name="parent", daemon=True).start()
+
+
+def _await(gone: select.poll) -> None:
+    gone.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _default_state(name: str) -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "qbfarm" / name
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except Invalid as invalid:
+        raise ArgumentTypeError(str(invalid)) from invalid
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s worker %(levelname)s: %(message)s"))
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(logging.INFO)
+
+
+def _listen_to_signals() -> None:
+    """Also when they were inherited as ignored or blocked."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+
+
+def _hide() -> None:
+    """Keeps jobs, which run as the same user, from reading this process's environment and memory."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted

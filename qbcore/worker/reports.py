@@ -1,0 +1,72 @@
+"""Reports of ended attempts, kept until the supervisor says that it has them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from qbcore.worker.journal import Journal
+from qbcore.worker.spool import Spool
+
+BATCH = 16
+PATIENCE = 0.05  # seconds that a report waits for others to go with it
+LOG_FIRST = 2.0  # seconds that a report waits for the output that it names to be sent
+
+Report = dict[str, Any]
+
+
+@dataclass
+class _Entry:
+    report: Report
+    born: float
+    output: list[tuple[Spool, int]] = field(default_factory=list)
+    asked: bool = False
+
+    def ready(self, now: float) -> bool:
+        """Its output is at the supervisor, so that nobody sees a finished frame without its log."""
+        return self.asked or now - self.born >= LOG_FIRST or all(spool.has_sent(size) for spool, size in self.output)
+
+
+class Reports:
+    """What is still to be told. Times are monotonic seconds."""
+
+    def __init__(self, journal: Journal, now: float) -> None:
+        self._journal = journal
+        self._entries = {number: _Entry(report, now) for number, report in journal.records.items()}
+
+    def add(self, report: Report, output: list[tuple[Spool, int]], now: float) -> None:
+        """`output` is each stream with the size that must be sent first."""
+        number = int(report["attempt"])
+        self._entries[number] = _Entry(report, now, output)
+        self._journal.put(number, report)
+
+    def take(self, now: float, *, everything: bool = False) -> list[Report]:
+        """What goes into a request now. It comes again each time until it is accepted."""
+        ready = [entry for entry in self._entries.values() if everything or entry.ready(now)]
+        for entry in ready:
+            entry.asked = True
+        return [entry.report for entry in ready]
+
+    def accept(self, attempts: Iterable[int]) -> None:
+        numbers = [number for number in attempts if self._entries.pop(number, None)]
+        self._journal.drop(numbers)
+
+    def untold(self) -> dict[int, list[int]]:
+        """Attempts by grant that have ended and were in no request yet: the supervisor must think they are here."""
+        found: dict[int, list[int]] = {}
+        for number, entry in self._entries.items():
+            if not entry.asked:
+                found.setdefault(entry.report["grant"], []).append(number)
+        return found
+
+    def due(self, now: float) -> float:
+        """When a request should go out for their sake; infinity when nothing waits."""
+        fresh = [entry for entry in self._entries.values() if not entry.asked]
+        ready = [entry.born for entry in fresh if entry.ready(now)]
+        if len(ready) >= BATCH:
+            return now
+        if ready:
+            return ready[0] + PATIENCE
+        return min((entry.born + LOG_FIRST for entry in fresh), default=math.inf)
