@@ -252,6 +252,8 @@ def main(arguments: list[str]) -> int:
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     signal.signal(signal.SIGTERM, end)
     try:
+        program("initdb", package="postgresql")
+        program("redis-server", package="redis-server")
         with postgres() as database, redis() as broker:
             environment = {"DATABASE_URL": database.url(), "REDIS_URL": broker.url()}
             if command:
@@ -261,7 +263,7 @@ def main(arguments: list[str]) -> int:
             signal.pause()
     except MissingProgramError as missing:
         sys.stderr.write(f"{missing}\n")
-        return 2
+        return os.EX_UNAVAILABLE
     except KeyboardInterrupt:
         return 130
     return 0

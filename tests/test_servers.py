@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -48,6 +49,14 @@ def test_a_command_gets_both_addresses_and_its_exit_code_is_kept() -> None:
         psycopg.connect(database, connect_timeout=2)
     with pytest.raises(redis.ConnectionError):
         redis.Redis.from_url(broker).ping()
+
+
+def test_a_missing_program_is_named_with_its_package(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    command = [sys.executable, SCRIPT, "--", "true"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == os.EX_UNAVAILABLE
+    assert re.fullmatch(r"(\S+) is not installed: `apt-get install (\1|postgresql)`\n", run.stderr)
 
 
 @pytest.fixture
