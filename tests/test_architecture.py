@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators", "archive", "remote", "surface")
 SERVER_WORDS = (
     *("states", "values", "conditions", "grammar", "expressions", "reservations", "clusters", "hostorder"),
-    *("triggers", "signatures", "spans", "commands", "candidates", "plan", "pool", "jobspec"),
+    *("triggers", "signatures", "spans", "commands", "candidates", "plan", "words", "shortlists", "pool", "jobspec"),
 )
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events")
