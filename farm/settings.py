@@ -112,7 +112,11 @@ def database() -> dict[str, Any]:
     if url:
         found: dict[str, Any] = dict(env.db_url_config(url))
         found["CONN_MAX_AGE"] = 0
-        found.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": env.int("FARM_POOL", default=16), "timeout": 10}
+        found.setdefault("OPTIONS", {})["pool"] = {
+            "min_size": 1,
+            "max_size": env.int("FARM_POOL", default=16),
+            "timeout": 10,
+        }
         return found
     return {
         "ENGINE": "django.db.backends.sqlite3",
@@ -141,7 +145,9 @@ CELERY_TASK_ROUTES = {"qbcore.tasks.archive": {"queue": "quick"}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"socket_timeout": 5, "socket_connect_timeout": 1, "retry_on_timeout": False} if REDIS_URL else {"polling_interval": 0.1}
+    {"socket_timeout": 5, "socket_connect_timeout": 1, "retry_on_timeout": False}
+    if REDIS_URL
+    else {"polling_interval": 0.1}
 )
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 

@@ -1,4 +1,4 @@
-"""Registers the farm with Django."""
+"""Registers the farm with Django: how SQLite waits, how runs reach Celery, and that `import qb` here acts in this process."""
 
 from __future__ import annotations
 
@@ -8,3 +8,10 @@ from django.apps import AppConfig
 class QbcoreConfig(AppConfig):
     name = "qbcore"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from qbcore import qb, runs, tasks
+        from qbcore.remote.transport import set_transport
+
+        runs.set_queue(tasks.send)
+        set_transport(qb)

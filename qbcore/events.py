@@ -72,17 +72,15 @@ class Publisher:
         self._queue.put((kind, ids))
 
     def _run(self) -> None:
-        asyncio.run(self._loop())
-
-    async def _loop(self) -> None:
+        """One loop for the life of the thread, run for a send at a time: the layer keeps its connection in it."""
         layer = get_channel_layer()
         others = None if layer is None or isinstance(layer, InMemoryChannelLayer) else layer
+        loop = asyncio.new_event_loop()
         while True:
-            merged = await asyncio.to_thread(self._collect)
-            for hint in merged:
+            for hint in self._collect():
                 deliver(hint)
                 if others is not None:
-                    await self._send(others, hint)
+                    loop.run_until_complete(self._send(others, hint))
 
     async def _send(self, layer: Any, hint: Hint) -> None:
         try:

@@ -10,13 +10,13 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from qbcore.states import Hold, HostState, Status
+from qbcore.states import Status
 
 STATUSES = [(status.value, status.word) for status in Status]
 
 
 def status_field() -> models.SmallIntegerField[int, int]:
-    return models.SmallIntegerField(choices=STATUSES, default=Status.PENDING)
+    return models.SmallIntegerField(choices=STATUSES, default=int(Status.PENDING))
 
 
 def count_field() -> models.IntegerField[int, int]:
@@ -42,7 +42,7 @@ class JobRow(models.Model):
     cluster = models.TextField(default="/")
     restrictions = models.TextField(default="")
     requirements = models.TextField(default="")
-    reservations = models.TextField(default="host.processors=1")
+    reservations = models.TextField(default="")
     hosts = models.TextField(default="")
     omithosts = models.TextField(default="")
     groups = models.TextField(default="")
@@ -68,7 +68,7 @@ class JobRow(models.Model):
     extra = models.JSONField(default=dict)  # every submitted key that has no column of its own, kept and given back
 
     status = status_field()
-    held = models.SmallIntegerField(default=Hold.NONE)
+    held = models.SmallIntegerField(default=0)
     reason = models.TextField(default="")
     n_pending = count_field()
     n_running = count_field()
@@ -148,7 +148,7 @@ class WorkRow(models.Model):
     rank = models.IntegerField()
     name = models.TextField()
     status = status_field()
-    held = models.SmallIntegerField(default=Hold.NONE)
+    held = models.SmallIntegerField(default=0)
     retries = models.IntegerField(default=0)
     losses = models.SmallIntegerField(default=0)
     attempts = models.IntegerField(default=0)
@@ -186,8 +186,6 @@ class GrantRow(models.Model):
     started = models.DateTimeField()
     ended = models.DateTimeField(null=True)
     ending = models.CharField(max_length=12, default="", blank=True)
-    out_size = models.BigIntegerField(default=0)
-    err_size = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "placement"
@@ -234,7 +232,7 @@ class AttemptRow(models.Model):
         indexes = [
             models.Index("job_id", "pos", "id", name="attempt_job"),
             models.Index("grant_id", name="attempt_open", condition=Q(ended__isnull=True)),
-            models.Index("-ended", name="attempt_failed", condition=Q(ending="failed")),
+            models.Index("ended", name="attempt_failed", condition=Q(ending="failed")),
         ]
 
 
@@ -284,7 +282,7 @@ class HostRow(models.Model):
     token = models.CharField(max_length=64, unique=True)  # SHA-256, in hex
     session = models.CharField(max_length=64, default="", blank=True)
     seq = models.BigIntegerField(default=0)
-    state = models.CharField(max_length=8, default=HostState.NONE)
+    state = models.CharField(max_length=8, default="none")
     seen = models.DateTimeField(null=True)
     joined = models.DateTimeField()
     address = models.TextField(default="")
@@ -343,6 +341,18 @@ class HistoryRow(models.Model):
     class Meta:
         db_table = "history"
         indexes = [models.Index("job_id", "id", name="history_job"), models.Index("at", name="history_at")]
+
+
+class SubmissionRow(models.Model):
+    """A call of submit that carried a key: sent twice, it answers the same jobs and submits nothing again."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    user = models.TextField()
+    jobs = models.JSONField(default=list)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "submission"
 
 
 class RunRow(models.Model):

@@ -36,7 +36,7 @@ GRANTS: dict[str, dict[str, str]] = {
     "operator": {"see": ANY, "submit": ANY, "submit_as": ANY, "host": ANY} | dict.fromkeys(JOB_VERBS, ANY),
     "attempt": {"see": OWN},
 }
-HOLDERS = {OWN: "the job's owner, an operator or an admin", ANY: "an operator or an admin"}
+HOLDERS = {OWN: "its owner, operators and admins", ANY: "operators and admins"}
 
 
 def may(actor: Actor, verb: str, *, owner: str | None = None, job: int | None = None) -> bool:
@@ -53,9 +53,9 @@ def need(actor: Actor, verb: str, *, owner: str | None = None, job: int | None =
     """Raises Refused, naming the right that is missing and who has it."""
     if may(actor, verb, owner=owner, job=job):
         return
-    whose = f" a job of {owner}" if owner and owner != actor.name else ""
     reach = OWN if verb in JOB_VERBS and owner else ANY
-    raise Refused(f"{actor.name} ({actor.role}) may not {verb}{whose}: ask {HOLDERS[reach]}")
+    whose = f" job of {owner}" if owner and owner != actor.name else ""
+    raise Refused(f"{actor.name} may not do this as {actor.role}.", right=f"{verb}{whose}", holders=HOLDERS[reach])
 
 
 def visible_jobs(actor: Actor) -> Q:
@@ -154,9 +154,7 @@ def redeem_join(token: str, *, name: str) -> None:
     """Uses the join token up for the host *name*, or raises Unauthorized."""
     rows = JoinTokenRow.objects.filter(token=digest(token), used__isnull=True, expires__gt=Now())
     if not rows.filter(host_name__in=["", name]).update(used=Now(), host_name=name):
-        raise Unauthorized(
-            "this join token is unknown, used or expired: make a new one with manage.py jointoken", field="token"
-        )
+        raise Unauthorized("this join token is unknown, used or expired: make a new one with manage.py jointoken")
 
 
 def ensure_user(name: str, *, role: str, password: str | None = None) -> Any:

@@ -64,8 +64,9 @@ def attempt_numbers(count: int) -> list[int]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT nextval('attempt_number') FROM generate_series(1, %s)", [count])
             return [row[0] for row in cursor.fetchall()]
-    CounterRow.objects.filter(name="attempt").update(value=F("value") + count)
-    last = CounterRow.objects.get(name="attempt").value
+    counter, _ = CounterRow.objects.get_or_create(name="attempt")
+    CounterRow.objects.filter(pk=counter.pk).update(value=F("value") + count)
+    last = counter.value + count  # this transaction is the only writer
     return list(range(last - count + 1, last + 1))
 
 

@@ -1,0 +1,48 @@
+"""The site as one ASGI application: workers' protocol, browsers' websocket, pages. Serve it with uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "farm.settings")
+pages = get_asgi_application()
+
+# These read Django's models, which exist only from here on.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.urls import path  # noqa: E402
+
+from farm import live, workers  # noqa: E402
+from qbcore import events  # noqa: E402
+
+browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([path("ws/live", live.LiveConsumer.as_asgi())])))
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        await (workers.websocket if scope["path"] == "/ws/worker" else browsers)(scope, receive, send)
+    elif scope["path"].startswith(workers.PREFIX):
+        await workers.http(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    """Runs what this process does beside answering: hints in, beats out, the live hub."""
+    await receive()
+    running = [asyncio.create_task(one) for one in (events.listen(), workers.sockets.run(), live.hub.run())]
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    for task in running:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    await send({"type": "lifespan.shutdown.complete"})

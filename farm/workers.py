@@ -1,0 +1,224 @@
+"""The worker's protocol on the wire: plain ASGI, because hosts ask often and need nothing of a page's machinery.
+
+Requests run in threads of their own, apart from the pages'. The websocket carries hints down and beats up; beats of all hosts are
+written once a second in one statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from django.db import close_old_connections
+
+from qbcore import backend, events, hosts, logs
+from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
+
+log = logging.getLogger(__name__)
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+MOST_BYTES = 8 * 1024 * 1024
+FLUSH = 1.0
+PREFIX = "/worker/v1/"
+
+_threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="worker-protocol")
+
+
+class TooLarge(QubeError):
+    """The body is too large: send smaller pieces."""
+
+    code = "too_large"
+    status = 413
+
+
+async def http(scope: Scope, receive: Receive, send: Send) -> None:
+    """One request of a worker."""
+    try:
+        body = await _body(receive)
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(_threads, _answer, scope, body)
+        await _respond(send, 200, answer)
+    except QubeError as refusal:
+        await _respond(send, refusal.status, {"error": refusal.to_wire() | {"message": str(refusal)}})
+    except Exception:
+        log.exception("%s failed", scope["path"])
+        await _respond(send, 500, {"error": {"code": "internal", "message": "the supervisor failed; its log says why"}})
+
+
+async def _body(receive: Receive) -> bytes:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Invalid("the request ended before its body did", field="body")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MOST_BYTES:
+            raise TooLarge()
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _respond(send: Send, status: int, answer: dict[str, Any]) -> None:
+    body = orjson.dumps(answer)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _answer(scope: Scope, body: bytes) -> dict[str, Any]:
+    try:
+        return _route(scope, body)
+    finally:
+        close_old_connections()
+
+
+def _route(scope: Scope, body: bytes) -> dict[str, Any]:
+    what, _, rest = scope["path"].removeprefix(PREFIX).partition("/")
+    if what == "log" and scope["method"] == "PUT":
+        return _log(scope, rest, body)
+    if scope["method"] != "POST" or rest or what not in ("join", "hello", "sync"):
+        raise NotFound(f"there is no {scope['method']} {scope['path']} in the worker's protocol")
+    said = _json(body)
+    if what == "join":
+        return hosts.join(said)
+    host = hosts.host_for_token(_token(scope))
+    return hosts.hello(host, said) if what == "hello" else backend.sync(host, said)
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError as wrong:
+        raise Invalid(f"the body is not JSON: {wrong}", field="body") from wrong
+    if not isinstance(said, dict):
+        raise Invalid("the body must be a JSON object", field="body")
+    return said
+
+
+def _token(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value.startswith(b"Bearer "):
+            return str(value[7:].decode("latin-1")).strip()
+    raise Unauthorized("the worker's token is missing: send Authorization: Bearer …")
+
+
+def _log(scope: Scope, rest: str, body: bytes) -> dict[str, Any]:
+    host = hosts.host_for_token(_token(scope))
+    grant, _, stream = rest.partition("/")
+    offset = parse_qs(scope["query_string"].decode("latin-1")).get("offset", ["0"])[0]
+    if not grant.isdecimal() or not offset.isdecimal() or len(grant) > 18 or len(offset) > 15:
+        raise Invalid("write log/<grant>/<out|err>?offset=<bytes>", field="path")
+    if len(body) > logs.LARGEST_CHUNK:
+        raise TooLarge()
+    return {"size": logs.append(host, int(grant), stream, int(offset), body)}
+
+
+class Sockets:
+    """The workers' websockets of this process: who is here, and who beat since the last write."""
+
+    def __init__(self) -> None:
+        self._here: dict[int, set[asyncio.Event]] = defaultdict(set)
+        self._beats: dict[int, str] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self) -> None:
+        """Writes beats once a second and hands hints on, for as long as this process serves."""
+        self._loop = asyncio.get_running_loop()
+        stop = events.subscribe(self._heard)
+        try:
+            while True:
+                await asyncio.sleep(FLUSH)
+                await self._flush()
+        finally:
+            stop()
+
+    async def _flush(self) -> None:
+        beats, self._beats = self._beats, {}
+        if not beats:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(_threads, _beat, beats)
+        except Exception as error:
+            log.warning("beats of %d hosts were not written: %s", len(beats), error)
+
+    def _heard(self, hint: events.Hint) -> None:
+        """Called from the publisher's thread."""
+        if hint["kind"] == "wake" and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake, hint["ids"])
+
+    def _wake(self, ids: list[int] | None) -> None:
+        for host in list(self._here) if ids is None else ids:
+            for due in self._here.get(host, ()):
+                due.set()
+
+    def beat(self, host: int, session: str) -> None:
+        self._beats[host] = session
+
+    def enter(self, host: int) -> asyncio.Event:
+        due = asyncio.Event()
+        self._here[host].add(due)
+        return due
+
+    def leave(self, host: int, due: asyncio.Event) -> None:
+        self._here[host].discard(due)
+        if not self._here[host]:
+            del self._here[host]
+
+
+sockets = Sockets()
+
+
+def _beat(beats: dict[int, str]) -> list[int]:
+    try:
+        return hosts.beat(beats)
+    finally:
+        close_old_connections()
+
+
+def _greet(token: str) -> int:
+    try:
+        return hosts.host_for_token(token)
+    finally:
+        close_old_connections()
+
+
+async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """A worker's websocket: refused before it opens when the token is no host's."""
+    await receive()
+    try:
+        host = await asyncio.get_running_loop().run_in_executor(_threads, _greet, _token(scope))
+    except QubeError:
+        await send({"type": "websocket.close", "code": 4401})
+        return
+    session = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-qb-session"), "")
+    await send({"type": "websocket.accept"})
+    due = sockets.enter(host)
+    hints = asyncio.create_task(_hints(due, send))
+    try:
+        await _listen(receive, host, session)
+    finally:
+        hints.cancel()
+        sockets.leave(host, due)
+
+
+async def _hints(due: asyncio.Event, send: Send) -> None:
+    while True:
+        await due.wait()
+        due.clear()
+        await send({"type": "websocket.send", "text": '{"sync": true}'})
+
+
+async def _listen(receive: Receive, host: int, session: str) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        sockets.beat(host, session)

@@ -1,0 +1,282 @@
+"""The supervisor's side of the worker's protocol: docs/worker.md, step by step.
+
+One sync is one transaction under the host's row lock, so requests of one host never overlap, and a repeated one finds what the
+first did. What the worker must stop, go on with or forget is read from the rows, never remembered as a message.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from qbcore import dispatch, events, failures, folding, hosts
+from qbcore.control import placements, subjobs
+from qbcore.control.placements import RESERVED_SECONDS, UNIT, Frame, Report
+from qbcore.errors import Invalid
+from qbcore.models import AttemptRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
+from qbcore.permissions import attempt_token
+from qbcore.states import PLACED, Ending, Status
+from qbcore.writing import clock, locked, writing
+
+MOST = 1024
+REASONS = ("exit", "timelimit", "ended", "spawn")
+JOB_FIELDS = "name prototype package env cwd user pgrp cpus timelimit agenda_timelimit kind".split()
+
+
+def sync(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    """One round of the conversation; what failed is explained from its log after the commit."""
+    answer, failed = _sync(host_id, body)
+    failures.explain(failed)
+    return answer
+
+
+@writing
+def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    now = clock()
+    host = hosts.speak(host_id, str(body.get("session")), _whole(body, "seq"), now, body.get("load"))
+    round_ = Round(host, body, now)
+    round_.run()
+    return round_.answer, round_.failed
+
+
+class Round:
+    """One sync of one host: what it says is taken in, then what it is to do is read from the rows."""
+
+    def __init__(self, host: HostRow, body: Mapping[str, Any], now: datetime) -> None:
+        self.host, self.body, self.now = host, body, now
+        self.held = hosts.held_of(body)
+        self.wanting = _ids(body, "want")
+        self.gone = _ids(body, "gone")
+        self.failed: list[int] = []
+        self.touched: set[int] = set()
+        self.answer: dict[str, Any] = {
+            "starts": [], "frames": {}, "orders": {}, "drop": [], "over": [], "accepted": [], "next": hosts.beat_seconds()
+        }  # fmt: skip
+        self._look()
+        self.open = {row.pk: row for row in GrantRow.objects.filter(host_id=host.pk, ended__isnull=True)}
+        self.jobs = {row.pk: row for row in JobRow.objects.filter(pk__in={row.job_id for row in self.open.values()})}
+
+    def _look(self) -> None:
+        """Which subjobs are placed here, locked before any work is."""
+        rows = locked(SubjobRow.objects.filter(host_id=self.host.pk, status__in=PLACED)).order_by("job_id", "idx")
+        self.placed = {row.grant_id: row for row in rows}
+
+    def run(self) -> None:
+        self._reports()
+        self._started()
+        self._gone()
+        self._unheld()
+        self._renew()
+        self._frames()
+        self._orders()
+        if self.body.get("room"):
+            self._starts()
+        for job in self.touched:
+            folding.soon(job)
+        if self.touched:
+            events.publish("work", self.touched)
+            events.publish("host", [self.host.pk])
+
+    def _reports(self) -> None:
+        """Groups the reports by grant; one whose grant is not this host's is refused whole."""
+        grouped: dict[int, list[Report]] = defaultdict(list)
+        for number, line in enumerate(_rows(self.body, "reports")):
+            grant, report = _report(line, number)
+            grouped[grant].append(report)
+        closed = GrantRow.objects.filter(pk__in=[pk for pk in grouped if pk not in self.open], host_id=self.host.pk)
+        known = {**self.open, **{row.pk: row for row in closed}}
+        for pk in sorted(grouped):
+            if pk not in known:
+                raise Invalid(f"grant {pk} is not on host {self.host.name}", field="reports")
+            self._finish(known[pk], grouped[pk])
+        if grouped:
+            self._look()  # a subjob that is its own unit has left its place
+        self.answer["accepted"] = [report.attempt for reports in grouped.values() for report in reports]
+
+    def _finish(self, grant: GrantRow, reports: list[Report]) -> None:
+        job = self.jobs.get(grant.job_id) or JobRow.objects.filter(pk=grant.job_id).first()
+        if job is None:  # removed meanwhile: its attempts still learn how they ended
+            job = JobRow(pk=grant.job_id, name="", user="")
+        failed = placements.finish(job, grant, reports, now=self.now)
+        self.failed += [row.pk for row in failed]
+        self.touched.add(grant.job_id)
+
+    def _started(self) -> None:
+        """Reserved attempts whose process runs now."""
+        running = set(_ids(self.body, "running"))
+        for grant, attempts in self.held.items():
+            mine = running.intersection(attempts)
+            if mine and grant in self.open and self._job(grant):
+                placements.start(self._job(grant), self.open[grant], mine, now=self.now)
+                self.touched.add(self.open[grant].job_id)
+
+    def _job(self, grant: int) -> JobRow | None:
+        return self.jobs.get(self.open[grant].job_id)
+
+    def _gone(self) -> None:
+        """Grants whose processes are gone, and those whose start the worker never heard of."""
+        lost = [pk for pk in self.open if pk not in self.held and pk not in self.gone]
+        ended = [pk for pk in self.gone if pk in self.open]
+        for pks, ending in ((ended, Ending.INTERRUPTED), (lost, Ending.INTERRUPTED)):
+            placements.close([self.open[pk] for pk in pks], ending, now=self.now)
+            self._forget(pks)
+
+    def _forget(self, pks: list[int]) -> None:
+        for pk in pks:
+            self.touched.add(self.open.pop(pk).job_id)
+            self.placed.pop(pk, None)
+
+    def _unheld(self) -> None:
+        for pk, grant in self.open.items():
+            hosts.give_back_unheld(grant, self.held[pk], Ending.INTERRUPTED, self.now)
+
+    def _renew(self) -> None:
+        """Reservations that the worker names go on; attempts that are not its own any more are dropped."""
+        rows = WorkRow.objects.filter(grant_id__in=list(self.open))
+        mine = {row.attempt_id: row for row in rows.only("job_id", "pos", "attempt_id", "status", "grant_id")}
+        units = {row.attempt_id for row in self.placed.values() if row.attempt_id}
+        reserved = [row for row in mine.values() if row.status == Status.PENDING]
+        if reserved:
+            until = self.now + timedelta(seconds=RESERVED_SECONDS)
+            rows.filter(status=Status.PENDING).update(reserved_until=until)
+        self.busy: dict[int, list[int]] = defaultdict(list)
+        for row in mine.values():
+            self.busy[row.grant_id or 0].append(row.attempt_id or 0)
+        for row in self.placed.values():
+            if row.attempt_id:
+                self.busy[row.grant_id or 0].append(row.attempt_id)
+        reported = set(self.answer["accepted"])
+        for attempts in self.held.values():
+            self.answer["drop"] += [one for one in attempts if one not in mine and one not in units and one not in reported]
+
+    def _frames(self) -> None:
+        for pk in self.wanting:
+            grant, subjob = self.open.get(pk), self.placed.get(pk)
+            if grant is None:
+                continue
+            if subjob is None and not self.busy[pk]:
+                self._close(grant)
+            elif subjob and subjob.status == Status.RUNNING:
+                self._feed(grant, subjob)
+
+    def _close(self, grant: GrantRow) -> None:
+        placements.close([grant], Ending.COMPLETE, now=self.now)
+        self.answer["over"].append(grant.pk)
+        self._forget([grant.pk])
+
+    def _feed(self, grant: GrantRow, subjob: SubjobRow) -> None:
+        """More frames for a grant; when there are none and nothing of it runs, it is over."""
+        job, busy = self.jobs[grant.job_id], self.busy[grant.pk]
+        count = 0 if subjob.asked else dispatch.batch(job) - len(busy)
+        frames = placements.claim(job, grant, count, now=self.now, running=0 if busy else 1) if count > 0 else []
+        if frames:
+            self.answer["frames"][str(grant.pk)] = [_frame(one, job) for one in frames]
+            self.busy[grant.pk] += [one.attempt for one in frames]
+            self.touched.add(job.pk)
+        elif not busy:
+            placements.over(grant, _after(job, subjob), now=self.now)
+            self.answer["over"].append(grant.pk)
+            self._forget([grant.pk])
+
+    def _orders(self) -> None:
+        for pk in self.held:
+            subjob = self.placed.get(pk)
+            if pk in self.answer["over"] or pk in self.gone:
+                continue
+            if pk not in self.open or subjob is None:
+                self.answer["orders"][str(pk)] = "end"
+            elif subjob.status == Status.SUSPENDED:
+                self.answer["orders"][str(pk)] = "suspend"
+            elif subjob.asked:
+                self.answer["orders"][str(pk)] = "finish"
+
+    def _starts(self) -> None:
+        for start in dispatch.starts(self.host, list(self.open.values()), now=self.now):
+            self.touched.add(start.job.pk)
+            self.answer["starts"].append(
+                {
+                    "grant": start.grant.pk,
+                    "job": {"id": start.job.pk, **{field: getattr(start.job, field) for field in JOB_FIELDS}},
+                    "subjob": start.grant.idx,
+                    "frames": [_frame(one, start.job) for one in start.frames],
+                }
+            )
+
+
+def _after(job: JobRow, subjob: SubjobRow) -> Status:
+    """What a subjob that finds nothing to do becomes: pending while items wait, are blocked or reserved elsewhere, else complete."""
+    if subjob.asked:
+        return Status.of(subjob.asked)
+    later = [Status.PENDING, Status.WAITING, Status.BLOCKED]
+    return Status.PENDING if WorkRow.objects.filter(job_id=job.pk, status__in=later).exists() else Status.COMPLETE
+
+
+def _frame(frame: Frame, job: JobRow) -> dict[str, Any]:
+    return {**asdict(frame), "token": attempt_token(frame.attempt, job.pk)}
+
+
+def _whole(line: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    value = line.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
+        raise Invalid(f"{value!r} is not a whole number", field=key)
+    return value
+
+
+def _rows(body: Mapping[str, Any], key: str) -> list[Any]:
+    rows = body.get(key) or []
+    if not isinstance(rows, list) or len(rows) > MOST:
+        raise Invalid(f"{key} must be a list of at most {MOST}", field=key)
+    return rows
+
+
+def _ids(body: Mapping[str, Any], key: str) -> list[int]:
+    rows = _rows(body, key)
+    if not all(isinstance(one, int) and not isinstance(one, bool) for one in rows):
+        raise Invalid(f"{key} must be a list of numbers", field=key)
+    return rows
+
+
+def _report(line: Any, number: int) -> tuple[int, Report]:
+    """One report, checked field by field."""
+    if not isinstance(line, Mapping):
+        raise Invalid("a report must be a dictionary", field=f"reports[{number}]")
+    reason = line.get("reason", "exit")
+    if reason not in REASONS:
+        raise Invalid(f"{reason!r} is no reason", field=f"reports[{number}].reason", hint=f"Give one of {', '.join(REASONS)}.")
+    exit_code, signal = line.get("exit"), line.get("signal")
+    result = line.get("result")
+    report = Report(
+        attempt=_whole(line, "attempt"),
+        pos=_whole(line, "pos", UNIT),
+        exit_code=None if exit_code is None else _whole(line, "exit"),
+        signal=None if signal is None else _whole(line, "signal"),
+        seconds=_amount(line, "elapsed"),
+        reason=reason,
+        message=str(line.get("message") or "")[:1000],
+        rss=int(_amount(line, "rss")),
+        cpu=_amount(line, "cpu"),
+        out=_span(line, "out"),
+        err=_span(line, "err"),
+        result=dict(result) if isinstance(result, Mapping) and result else None,
+    )
+    return _whole(line, "grant"), report
+
+
+def _amount(line: Mapping[str, Any], key: str) -> float:
+    value = line.get(key) or 0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**62:
+        raise Invalid(f"{value!r} is no amount", field=key)
+    return float(value)
+
+
+def _span(line: Mapping[str, Any], key: str) -> tuple[int, int]:
+    span = line.get(key) or [0, 0]
+    if not isinstance(span, list) or len(span) != 2 or not all(isinstance(one, int) for one in span):
+        raise Invalid(f"{key} must be two byte offsets", field=key)
+    start, end = span
+    if not 0 <= start <= end < 2**62:
+        raise Invalid(f"{key} must be a byte range that does not run backwards", field=key)
+    return start, end

@@ -1,0 +1,241 @@
+"""Worker hosts: they join once, say hello at each start, and are given up when they are silent for too long."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+
+from qbcore import acting, events, folding, history
+from qbcore.control import placements, work
+from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
+from qbcore.models import GrantRow, HostRow
+from qbcore.permissions import digest, redeem_join
+from qbcore.states import Ending, HostState, Status
+from qbcore.writing import clock, locked, writing
+
+PROTOCOL = 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+MOST_SLOTS = 4096
+
+
+class WrongProtocol(QubeError):
+    """This worker speaks another version of the protocol."""
+
+    code = "protocol"
+    status = 426
+
+
+class WrongSession(Conflict):
+    """Another worker speaks for this host."""
+
+    code = "session"
+
+
+class OldRequest(Conflict):
+    """A later request of this worker was answered already."""
+
+    code = "seq"
+
+
+def _check_protocol(given: Any) -> None:
+    if given != PROTOCOL:
+        raise WrongProtocol(f"this supervisor speaks protocol {PROTOCOL}, the worker {given!r}: install the same version on both")
+
+
+def silent_since(now: datetime) -> datetime:
+    """Who was heard of before this moment is given up."""
+    return now - timedelta(seconds=settings.FARM_LEASE)
+
+
+def join(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Exchanges a join token for the host's own token."""
+    _check_protocol(body.get("protocol"))
+    name = str(body.get("name") or "")
+    if not NAME.fullmatch(name):
+        raise Invalid(f"{name!r} is no name for a host", field="name", hint="Use letters, digits, '.', '-' and '_'.")
+    token = "qbh_" + secrets.token_urlsafe(32)
+    host = _join(name, str(body.get("token") or ""), token)
+    return {"host": host.pk, "name": host.name, "token": token}
+
+
+@writing
+def _join(name: str, join_token: str, token: str) -> HostRow:
+    now = clock()
+    old = locked(HostRow.objects.filter(name=name)).first()
+    if old and old.seen and old.seen > silent_since(now) and old.state == HostState.ACTIVE:
+        raise Conflict(f"a worker of the name {name} is alive: stop it first, or choose another name")
+    redeem_join(join_token, name=name)
+    host, _ = HostRow.objects.update_or_create(
+        name=name, defaults={"token": digest(token), "session": "", "joined": old.joined if old else now, "updated": now}
+    )
+    with acting.acting_as(acting.FARM):
+        history.record("join", now=now, host=name, effect=f"host {name} joined")
+    events.publish("host", [host.pk])
+    return host
+
+
+def host_for_token(token: str) -> int:
+    """The id of the host whose token this is; raises Unauthorized."""
+    found = HostRow.objects.filter(token=digest(token)).values_list("pk", flat=True).first()
+    if found is None:
+        raise Unauthorized("this is no host's token: join again with a new join token")
+    return int(found)
+
+
+@writing
+def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A worker starts. What it does not hold any more goes back to the queue."""
+    _check_protocol(body.get("protocol"))
+    now = clock()
+    host = locked(HostRow.objects.filter(pk=host_id)).get()
+    session = str(body.get("session") or "")
+    if not re.fullmatch(r"[0-9a-f]{16,64}", session):
+        raise Invalid("session must be 16 to 64 hexadecimal digits", field="session")
+    alive = host.state == HostState.ACTIVE and host.seen is not None and host.seen > silent_since(now)
+    if alive and host.session not in (session, str(body.get("previous") or "")):
+        raise WrongSession(f"another live worker speaks for {host.name}: stop it, or join this one under a name of its own")
+    _take_facts(host, body.get("facts"))
+    host.session, host.seq, host.state, host.seen, host.updated = session, 0, HostState.ACTIVE, now, now
+    host.reason = "" if not host.locked else host.reason
+    host.save()
+    keep = _keep(host, held_of(body), now)
+    events.publish("host", [host.pk])
+    return {
+        "host": host.pk,
+        "name": host.name,
+        "lease": settings.FARM_LEASE,
+        "beat": beat_seconds(),
+        "slots": int(host.totals.get("processors", 1)),
+        "keep": keep,
+    }
+
+
+def beat_seconds() -> float:
+    return max(0.5, min(10.0, settings.FARM_LEASE / 6))
+
+
+def held_of(body: Mapping[str, Any]) -> dict[int, list[int]]:
+    """What the worker says it holds: grant → attempts."""
+    held = body.get("held") or {}
+    try:
+        return {int(grant): [int(one) for one in attempts] for grant, attempts in held.items()}
+    except (AttributeError, TypeError, ValueError) as wrong:
+        raise Invalid("held must be a dictionary of grants, each with its list of attempts", field="held") from wrong
+
+
+def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[int]:
+    """Closes the grants that the worker lost; answers those that go on."""
+    known = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
+    lost = [grant for grant in known if grant.pk not in held]
+    placements.close(lost, Ending.LOST, now=now)
+    kept = [grant for grant in known if grant.pk in held]
+    for grant in kept:
+        give_back_unheld(grant, held[grant.pk], Ending.LOST, now)
+    for grant in known:
+        folding.soon(grant.job_id)
+    return [grant.pk for grant in kept]
+
+
+def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: datetime) -> None:
+    """Items that the farm gave the grant and the worker does not know: the answer was lost, or it gave them back."""
+    mine = [Status.PENDING, Status.RUNNING, Status.SUSPENDED]
+    where = Q(grant_id=grant.pk) & ~Q(attempt_id__in=list(held))
+    items = work.take(grant.job_id, frm=mine, where=where)
+    if items:
+        work.interrupt(items, ending, now=now)
+        work.turn(grant.job_id, items, Status.PENDING, now=now)
+        events.publish("wake", [])
+
+
+TEXT_FACTS = ("os", "architecture", "address", "macaddress", "version")
+
+
+def _take_facts(host: HostRow, facts: Any) -> None:
+    """What a worker says of its host; checked, because a worker is just another program."""
+    if not isinstance(facts, Mapping):
+        raise Invalid("facts must be a dictionary", field="facts")
+    for key in TEXT_FACTS:
+        setattr(host, key, str(facts.get(key) or "")[:200])
+    slots = _amount(facts, "slots") or _amount(facts, "processors") or 1
+    if not 1 <= slots <= MOST_SLOTS:
+        raise Invalid(f"{slots:g} is no number of slots", field="facts.slots", hint=f"Give 1 to {MOST_SLOTS}.")
+    totals = {"processors": int(slots), "memory": _amount(facts, "memory"), "swap": _amount(facts, "swap")}
+    resources = facts.get("resources") or {}
+    host.totals = {**{str(key)[:64]: float(value) for key, value in resources.items()}, **totals}
+    speed = {"processor_speed": facts["processor_speed"]} if facts.get("processor_speed") else {}
+    cores = {"cores": facts["processors"]} if facts.get("processors") else {}
+    host.properties = {**speed, **cores, **{str(key)[:64]: value for key, value in (facts.get("properties") or {}).items()}}
+    host.jobtypes = [str(one) for one in facts.get("jobtypes") or []][:200]
+
+
+def _amount(facts: Mapping[str, Any], key: str) -> float:
+    value = facts.get(key) or 0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
+        raise Invalid(f"{value!r} is no amount", field=f"facts.{key}")
+    return float(value)
+
+
+def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:
+    """The host's row, locked, after checking that this is its worker and its newest request; the sign of life is noted."""
+    host = locked(HostRow.objects.filter(pk=host_id)).get()
+    if host.session != session:
+        raise WrongSession(f"another worker speaks for {host.name} now: this one ends")
+    if seq < host.seq:
+        raise OldRequest(f"request {seq} comes after {host.seq}: drop it")
+    back = host.state != HostState.ACTIVE
+    host.seq, host.seen, host.state = seq, now, HostState.ACTIVE
+    load = load if isinstance(load, Mapping) else {}
+    host.load_cpu, host.load_memory = _amount(load, "cpu"), _amount(load, "memory")
+    host.save(update_fields=["seq", "seen", "state", "load_cpu", "load_memory"])
+    if back:
+        events.publish("host", [host.pk])
+    return host
+
+
+@writing
+def beat(sessions: Mapping[int, str]) -> list[int]:
+    """Signs of life that came over websockets, once a tick for all; answers the hosts whose session is no longer theirs."""
+    now = clock()
+    good = dict(HostRow.objects.filter(pk__in=sessions).values_list("pk", "session"))
+    alive = [host for host, session in sessions.items() if good.get(host) == session]
+    HostRow.objects.filter(pk__in=alive).update(seen=now)
+    HostRow.objects.filter(pk__in=alive).exclude(state=HostState.ACTIVE).update(state=HostState.ACTIVE, updated=now)
+    return [host for host in sessions if host not in alive]
+
+
+@writing
+def give_up_silent() -> list[str]:
+    """Hosts that were silent for a lease are down: what they ran is pending again, its attempts are recorded as lost."""
+    now = clock()
+    silent = HostRow.objects.filter(state=HostState.ACTIVE, seen__lt=silent_since(now))
+    names = []
+    for host in locked(silent.order_by("pk"), skip=True):
+        grants = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
+        placements.close(grants, Ending.LOST, now=now)
+        HostRow.objects.filter(pk=host.pk).update(state=HostState.DOWN, reason="no sign of life", updated=now)
+        effect = f"silent for {settings.FARM_LEASE:g} s, {len(grants)} subjobs went back to the queue"
+        with acting.acting_as(acting.FARM):
+            history.record("down", now=now, host=host.name, effect=effect)
+        events.publish("host", [host.pk])
+        for grant in grants:
+            folding.soon(grant.job_id)
+        names.append(host.name)
+    if names:
+        events.publish("wake", [])
+    return names
+
+
+@writing
+def extend_leases() -> int:
+    """After housekeeping itself was away: nobody could be heard, so nobody is given up for that."""
+    return HostRow.objects.filter(state=HostState.ACTIVE).update(seen=clock())
+
+
+def active_hosts() -> int:
+    return HostRow.objects.filter(state=HostState.ACTIVE).count()

@@ -1,0 +1,191 @@
+"""What a submitted job says, checked field by field: plain values in, columns out. Pure words.
+
+Every number may arrive as text. Unknown keys are kept. What this version does not honour is refused with a sentence, never
+accepted and ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qbcore import constants
+from qbcore.clusters import parse_restrictions
+from qbcore.errors import Invalid, QubeError, Unsupported
+from qbcore.expressions import parse
+from qbcore.ranges import genframes
+from qbcore.reservations import parse_reservations
+
+PROTOTYPES = ("cmdline", "cmdrange", "pyCmdline", "pyCmdrange")
+LONGEST_TEXT = 65536
+LARGEST = 2**31 - 1
+MOST_CPUS = 10_000
+MOST_FRAMES = 1_000_000
+
+TEXTS = (
+    "name label domain account kind notes mailaddress prototype cluster restrictions requirements reservations "
+    "hosts omithosts groups omitgroups dependency cwd"
+).split()  # fmt: skip
+NUMBERS = {
+    "priority": 9999, "cpus": 1, "pgrp": 0, "pid": 0, "timelimit": -1, "agenda_timelimit": -1,
+    "retrywork": 0, "retrywork_delay": 0, "retrysubjob": 0,
+}  # fmt: skip
+ALIASES = {"agendatimelimit": "agenda_timelimit", "agendatimeout": "agenda_timeout"}
+FLAGS_NOT_YET = (
+    "expand", "mail", "disable_auto_complete", "auto_wrangling", "migrate_on_frame_retry", "convert_path",
+)  # fmt: skip
+NOT_YET: dict[str, str] = {
+    "callbacks": "callbacks are not run by this version: leave them out",
+    "hostorder": "hostorder is not honoured by this version: leave it out",
+    "preflights": "flight checks are not run by this version: leave preflights out",
+    "postflights": "flight checks are not run by this version: leave postflights out",
+    "max_cpus": "max_cpus is not honoured by this version: set cpus",
+    "timeout": "timeout raises an event, which this version does not: use timelimit",
+    "agenda_timeout": "agenda_timeout raises an event, which this version does not: use agenda_timelimit",
+}
+READ_ONLY = frozenset(
+    "id status subjobstatus agendastatus reason todo cpustally todotally timesubmit timestart timecomplete lastupdate "
+    "globalorder serverid flagsstring subjobs agenda flags user package env".split()
+)  # fmt: skip
+
+
+def columns(job: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a job row out of a submitted job, without its user, agenda and status."""
+    job = {ALIASES.get(key, key): value for key, value in job.items()}
+    _refuse_what_is_not_honoured(job)
+    found: dict[str, Any] = {key: text(job, key) for key in TEXTS if job.get(key) is not None}
+    found |= {key: number(job, key, default) for key, default in NUMBERS.items()}
+    found["priority"] = min(max(found["priority"], 1), 9999)
+    if not 1 <= found["cpus"] <= MOST_CPUS:
+        raise Invalid(f"{found['cpus']} is not a number of subjobs: give 1 to {MOST_CPUS:,}", field="cpus")
+    found["flags"] = flags(job)
+    found["package"] = mapping(job, "package")
+    found["env"] = {str(key): str(value) for key, value in mapping(job, "env").items()}
+    found["show"] = text(job, "prod_show") or str(found["package"].get("show", ""))
+    check_words(found)
+    known = {*TEXTS, *NUMBERS, *READ_ONLY}
+    found["extra"] = {str(key): value for key, value in job.items() if key not in known}
+    return found
+
+
+def _refuse_what_is_not_honoured(job: Mapping[str, Any]) -> None:
+    prototype = job.get("prototype")
+    if not prototype:
+        raise Invalid("a job needs a prototype", field="prototype", hint=f"Give one of {', '.join(PROTOTYPES)}.")
+    if prototype not in PROTOTYPES:
+        raise Unsupported(
+            f"{prototype!r} is no job type that this version runs", field="prototype", hint=f"Give one of {', '.join(PROTOTYPES)}."
+        )
+    for key, sentence in NOT_YET.items():
+        if job.get(key) not in (None, "", 0, "0", -1, "-1", [], {}):
+            raise Unsupported(sentence, field=key)
+
+
+def flags(job: Mapping[str, Any]) -> int:
+    """The job's flags as a number; `flagsstring` adds names to `flags`."""
+    if job.get("flags") is None and job.get("flagsstring") is None:
+        return constants.FLAGS["auto_mount"]
+    found = constants.flags_number(job.get("flags")) | constants.flags_number(job.get("flagsstring"))
+    for name in FLAGS_NOT_YET:
+        if found & constants.FLAGS[name]:
+            raise Unsupported(f"the flag {name} is not honoured by this version: leave it out", field="flags")
+    return found
+
+
+def text(job: Mapping[str, Any], key: str) -> str:
+    value = job.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        value = ",".join(str(one) for one in value)
+    if not isinstance(value, (str, int, float)):
+        raise Invalid(f"{key} must be a text, not {type(value).__name__}", field=key)
+    found = str(value)
+    if len(found) > LONGEST_TEXT or "\x00" in found:
+        raise Invalid(f"{key} must be a text of at most {LONGEST_TEXT:,} characters without NUL", field=key)
+    return found
+
+
+def number(job: Mapping[str, Any], key: str, default: int) -> int:
+    value = job.get(key)
+    if value is None or value == "":
+        return default
+    try:
+        found = int(value) if not isinstance(value, bool) else default
+    except (TypeError, ValueError, OverflowError) as wrong:
+        raise Invalid(f"{value!r} is not a whole number", field=key) from wrong
+    if abs(found) > LARGEST:
+        raise Invalid(f"{found} is too large", field=key, hint=f"Give at most {LARGEST}.")
+    return found
+
+
+def mapping(job: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = job.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise Invalid(f"{key} must be a dictionary, not {type(value).__name__}", field=key)
+    return dict(value)
+
+
+CHECKS: dict[str, Callable[[str], object]] = {
+    "requirements": parse,
+    "reservations": parse_reservations,
+    "restrictions": parse_restrictions,
+}
+
+
+def check_words(found: dict[str, Any]) -> None:
+    """Refuses malformed expressions with their position, and fills in what an empty one stands for."""
+    for key, check in CHECKS.items():
+        try:
+            check(found.get(key, ""))
+        except Invalid as wrong:
+            wrong.field = wrong.field or key
+            raise
+    for one in parse_reservations(found.get("reservations", "")):
+        if one.scope != "host":
+            raise Unsupported(
+                f"{one.scope}.{one.name} is not counted by this version: reserve host resources only", field="reservations"
+            )
+    found["cluster"] = "/" + found.get("cluster", "").strip().strip("/")
+
+
+def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> list[tuple[str, bool, Any]] | None:
+    """The items as (name, blocked, package); None for a job without agenda."""
+    items = job.get("agenda")
+    if items is None and package.get("range") not in (None, ""):
+        items = _frames(str(package["range"]))
+    if items is None:
+        if job.get("prototype") in ("cmdrange", "pyCmdrange"):
+            raise Invalid("a cmdrange job needs an agenda or package['range']", field="agenda", hint="Use qb.genframes('1-24').")
+        return None
+    if not isinstance(items, (list, tuple)):
+        raise Invalid(f"the agenda must be a list of work items, not {type(items).__name__}", field="agenda")
+    if len(items) > MOST_FRAMES:
+        raise Invalid(f"{len(items):,} items are too many for one job: give at most {MOST_FRAMES:,}", field="agenda")
+    return [_item(number, item) for number, item in enumerate(items)]
+
+
+def _frames(given: str) -> list[Any]:
+    try:
+        return genframes(given)
+    except QubeError as wrong:
+        if isinstance(wrong, Invalid):
+            wrong.field = "package.range"
+        raise
+
+
+def _item(position: int, item: Any) -> tuple[str, bool, Any]:
+    if not isinstance(item, Mapping):
+        item = {"name": item}
+    name = item.get("name")
+    if not isinstance(name, (str, int)) or name == "" or "\x00" in str(name) or len(str(name)) > 1000:
+        raise Invalid("a work item needs a name of 1 to 1,000 characters", field=f"agenda[{position}].name")
+    status = item.get("status") or "pending"
+    if status not in ("pending", "blocked", constants.STATUS_NUMBERS["pending"], constants.STATUS_NUMBERS["blocked"]):
+        status = "pending"  # a job taken from jobinfo and submitted again starts anew
+    package = item.get("package")
+    if package is not None and not isinstance(package, Mapping):
+        raise Invalid("a work item's package must be a dictionary", field=f"agenda[{position}].package")
+    return str(name), status in ("blocked", constants.STATUS_NUMBERS["blocked"]), dict(package) if package else None

@@ -1,0 +1,44 @@
+"""The API in this process: which names the farm answers, for HTTP and for `import qb` inside the site itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qbcore import logs, queries, submission, verbs
+
+EXPOSED: dict[str, Callable[..., Any]] = {
+    door.__name__: door
+    for door in (
+        submission.submit,
+        submission.modify,
+        verbs.kill,
+        verbs.retry,
+        verbs.requeue,
+        verbs.block,
+        verbs.unblock,
+        verbs.suspend,
+        verbs.resume,
+        verbs.remove,
+        verbs.killwork,
+        verbs.retrywork,
+        verbs.requeuework,
+        verbs.blockwork,
+        verbs.unblockwork,
+        queries.jobinfo,
+        queries.hostinfo,
+        queries.workerinfo,
+        queries.hist,
+        queries.ping,
+        queries.info,
+        queries.version,
+        logs.stdout,
+        logs.stderr,
+        logs.log,
+    )
+}
+
+
+def call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The transport of `surface` inside the site: the same names, no HTTP between."""
+    return EXPOSED[name](*args, **kwargs)

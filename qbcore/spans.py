@@ -1,0 +1,42 @@
+"""Sets of positions as runs of neighbours: how a bulk run keeps 100,000 frames in a line. Pure words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from qbcore.errors import Invalid
+
+Spans = list[tuple[int, int]]
+
+
+def of(positions: Iterable[int]) -> Spans:
+    """Runs of neighbours, each (first, last), out of ascending positions."""
+    found: Spans = []
+    for pos in positions:
+        if found and pos == found[-1][1] + 1:
+            found[-1] = (found[-1][0], pos)
+        else:
+            found.append((pos, pos))
+    return found
+
+
+def text(spans: Iterable[tuple[int, int]]) -> str:
+    """'0-99,105'."""
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in sorted(spans))
+
+
+def parse(given: str) -> Spans:
+    """The inverse of `text`; raises Invalid."""
+    found: Spans = []
+    for part in filter(None, given.split(",")):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+            raise Invalid(f"{part!r} is no range of positions", field="positions", hint="Write 0-99,105.")
+        found.append((int(first), int(last or first)))
+    return sorted(found)
+
+
+def positions(spans: Iterable[tuple[int, int]]) -> Iterator[int]:
+    for first, last in spans:
+        yield from range(first, last + 1)
+

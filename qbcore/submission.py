@@ -1,0 +1,242 @@
+"""Jobs come in: all of a call or none of it. And jobs are modified while they live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from qbcore import acting, events, folding, history, jobspec, verbs
+from qbcore.constants import FLAGS
+from qbcore.control import jobs as job_control
+from qbcore.control import subjobs
+from qbcore.errors import Invalid, Refused, Unsupported
+from qbcore.ids import flatten
+from qbcore.models import DependencyRow, JobRow, SubmissionRow, WorkRow
+from qbcore.objects import Job, SubmitResult
+from qbcore.permissions import digest, may, need
+from qbcore.queries import jobinfo
+from qbcore.ranges import binarySort
+from qbcore.states import DONE, Hold, Status
+from qbcore.triggers import parse_dependency
+from qbcore.writing import clock, locked, on_postgres, writing
+
+Agenda = list[tuple[str, bool, Any]] | None
+MODIFIABLE = (
+    "priority timelimit agenda_timelimit name label account notes cluster restrictions requirements reservations "
+    "groups hosts omithosts omitgroups pgrp cpus env retrywork retrysubjob retrywork_delay mailaddress"
+).split()  # fmt: skip
+
+
+def submit(*jobs: Any, _key: str = "", **options: Any) -> SubmitResult:
+    """Submits one job, several, or a list; answers them in order with their ids. All are stored, or none.
+
+    *_key* makes a repeated call answer the first call's jobs. Other options of the original are accepted and mean nothing here.
+    """
+    given = [job for one in jobs for job in (one if isinstance(one, (list, tuple)) else [one])]
+    if not given:
+        raise Invalid("there is no job to submit", field="job")
+    ids = _submit(given, _key)
+    found = {job["id"]: job for job in jobinfo(id=ids)}
+    return SubmitResult(found[job_id] for job_id in ids)
+
+
+@writing
+def _submit(given: Sequence[Any], key: str) -> list[int]:
+    actor = acting.current()
+    need(actor, "submit")
+    seen = _seen(actor.name, key)
+    if seen is not None:
+        return seen
+    now = clock()
+    rows = [_row(job, actor, now) for job in given]
+    stored: list[JobRow] = []
+    for (row, agenda, wanted), job in zip(rows, given, strict=True):
+        _store(row, agenda, first=stored[0] if stored else row, held=wanted, now=now)
+        stored.append(row)
+        _link(row, stored, str(job.get("dependency") or ""), now)
+    ids = [row.pk for row in stored]
+    if key:
+        SubmissionRow.objects.create(key=digest(f"{actor.name} {key}"), user=actor.name, jobs=ids, at=now)
+    events.publish("job", ids)
+    events.publish("wake", [])
+    return ids
+
+
+def _seen(user: str, key: str) -> list[int] | None:
+    row = SubmissionRow.objects.filter(key=digest(f"{user} {key}")).first() if key else None
+    return [int(job) for job in row.jobs] if row else None
+
+
+def _row(job: Any, actor: acting.Actor, now: datetime) -> tuple[JobRow, Agenda, Hold]:
+    """A job row not yet stored, its agenda, and the hold it asks for."""
+    if not isinstance(job, Mapping):
+        raise Invalid(f"a job must be a dictionary, not {type(job).__name__}", field="job")
+    found = jobspec.columns(job)
+    if "id" in job:  # a template out of jobinfo or an archive: it starts its own process group
+        found["pgrp"] = found["pid"] = 0
+    agenda = jobspec.agenda(job, found["package"])
+    found["user"] = _user(job, actor)
+    if agenda is not None and not found["flags"] & FLAGS["disable_cpu_limit"]:
+        found["cpus"] = min(found["cpus"], max(1, len(agenda)))
+    held = Hold.SUBMIT if job.get("status") in ("blocked", Status.BLOCKED) else Hold.NONE
+    row = JobRow(**found, todo=len(agenda or ()), timesubmit=now, updated=now, held=held)
+    return row, agenda, held
+
+
+def _user(job: Mapping[str, Any], actor: acting.Actor) -> str:
+    name = jobspec.text(job, "user") or actor.name
+    if name == actor.name or may(actor, "submit_as"):
+        return name
+    if "id" in job:
+        return actor.name
+    raise Refused(f"{actor.name} may not submit as {name}.", right="submit_as", holders="operators and admins")
+
+
+def _store(row: JobRow, agenda: Agenda, *, first: JobRow, held: Hold, now: datetime) -> None:
+    row.save(force_insert=True)
+    row.pgrp = row.pgrp or first.pgrp or first.pk
+    _refuse_second_label(row)
+    if agenda:
+        _insert_work(row, agenda, now)
+    over = agenda is not None and not agenda  # an empty agenda completes at once
+    subjobs.add(row, range(row.cpus), now=now, status=Status.COMPLETE if over else None)
+    row.n_blocked = sum(blocked for _, blocked, _ in agenda or ())
+    row.n_pending = row.todo - row.n_blocked
+    row.save(update_fields=["pgrp", "n_blocked", "n_pending"])
+    history.record("submit", now=now, job=row.pk, effect=f"{row.name}, {row.todo:,} frames" if row.todo else row.name)
+    _settle(row)
+
+
+def _settle(row: JobRow) -> None:
+    settled = folding.settle(locked(JobRow.objects.filter(pk=row.pk)).get())
+    row.status, row.held, row.reason = settled.status, settled.held, settled.reason
+
+
+def _refuse_second_label(row: JobRow) -> None:
+    if row.label and JobRow.objects.filter(pgrp=row.pgrp, label=row.label).exclude(pk=row.pk).exists():
+        raise Invalid(f"two jobs of process group {row.pgrp} are labelled {row.label!r}", field="label")
+
+
+WORK_COLUMNS = "job_id pos rank name status held retries losses attempts subjob updated seconds package".split()
+
+
+def _insert_work(row: JobRow, agenda: Sequence[tuple[str, bool, Any]], now: datetime) -> None:
+    """All items at once: COPY on PostgreSQL, one prepared INSERT on SQLite."""
+    ranks = _ranks(len(agenda), middle_first=bool(row.flags & FLAGS["p_agenda"]))
+    stamp = now if on_postgres() else connection.ops.adapt_datetimefield_value(now)
+    lines = (
+        (row.pk, pos, ranks[pos], name, int(Status.BLOCKED if blocked else Status.PENDING),
+         int(Hold.SUBMIT if blocked else 0), 0, 0, 0, -1, stamp, 0.0, json.dumps(package) if package else None)
+        for pos, (name, blocked, package) in enumerate(agenda)
+    )  # fmt: skip
+    names = ", ".join(WORK_COLUMNS)
+    with connection.cursor() as cursor:
+        if on_postgres():
+            with cursor.copy(f"COPY work ({names}) FROM STDIN") as copy:
+                for line in lines:
+                    copy.write_row(line)
+        else:
+            marks = ", ".join(["%s"] * len(WORK_COLUMNS))
+            cursor.executemany(f"INSERT INTO work ({names}) VALUES ({marks})", list(lines))
+
+
+def _ranks(count: int, *, middle_first: bool) -> Sequence[int]:
+    """The order of rendering: as submitted; with the flag p_agenda first, last, then the medians."""
+    if not middle_first:
+        return range(count)
+    ranks = [0] * count
+    for rank, pos in enumerate(binarySort(list(range(count)))):
+        ranks[pos] = rank
+    return ranks
+
+
+def _link(row: JobRow, submitted: Sequence[JobRow], text: str, now: datetime) -> None:
+    """Ties the job to what it depends on; the present state of that is looked at too."""
+    if not text.strip():
+        return
+    links = parse_dependency(text)
+    for link in links:
+        if link.kind != "job":
+            raise Unsupported(
+                f"a dependency on a {link.kind} is not honoured by this version: depend on the job", field="dependency"
+            )
+        parent = _parent(row, str(link.target), submitted)
+        met = Status(parent.status) in DONE and link.state in (Status(parent.status).word, "done")
+        DependencyRow.objects.create(job_id=row.pk, parent_id=parent.pk, state=link.state, met=met)
+    if DependencyRow.objects.filter(job_id=row.pk, met=False).exists():
+        _hold_back(row, now)
+
+
+def _parent(row: JobRow, target: str, submitted: Sequence[JobRow]) -> JobRow:
+    """The job that a dependency names, by id or by a label in the same process group; locked, so that its end is not missed."""
+    if target in (str(row.pk), row.label or None):
+        raise Invalid(f"job {row.name!r} depends on itself", field="dependency", hint="Name another job.")
+    rows = locked(JobRow.objects.all())
+    found = rows.filter(pk=int(target)).first() if target.isdecimal() else None
+    found = found or rows.filter(pgrp=row.pgrp, label=target).exclude(pk=row.pk).first()
+    if found is None:
+        known = ", ".join(other.label for other in submitted if other.label and other.pk != row.pk) or "none yet"
+        raise Invalid(
+            f"there is no job {target!r} to depend on", field="dependency",
+            hint=f"Give the id of a job, or a label submitted before it in this process group ({known}).",
+        )  # fmt: skip
+    return found
+
+
+def _hold_back(row: JobRow, now: datetime) -> None:
+    job = locked(JobRow.objects.filter(pk=row.pk)).get()
+    job.held |= Hold.DEPENDENCY
+    job.reason = f"waits for {row.dependency}"
+    subjobs.turn(job.pk, subjobs.take(job.pk, frm=[Status.PENDING]), Status.BLOCKED, now=now)
+    folding.settle(job)
+
+
+def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) -> list[int]:  # noqa: N803
+    """Changes parameters of jobs that are not over; answers their ids. An unknown parameter is an error and changes nothing."""
+    if not isinstance(modifyParamDict, Mapping) or not modifyParamDict:
+        raise Invalid("give the parameters to change as a dictionary", field="modifyParamDict")
+    changes = checked_changes(modifyParamDict)
+    return [job for job in verbs.whole_jobs(flatten([jobid, *extraJobids])) if modify_job(job, changes) is not None]
+
+
+def checked_changes(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns to change, checked as submit checks them."""
+    unknown = [key for key in params if key not in MODIFIABLE]
+    if unknown:
+        raise Invalid(
+            f"{unknown[0]!r} cannot be modified", field=str(unknown[0]), hint=f"Give one of {', '.join(sorted(MODIFIABLE))}."
+        )
+    found = jobspec.columns({"prototype": "cmdline", **params})
+    if "priority" in params and params["priority"] in (None, ""):
+        raise Invalid("give a number from 1 (first) to 9999", field="priority")
+    return {key: found[key] for key in params}
+
+
+@writing
+def modify_job(job_id: int, changes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Changes one job; answers the old values, or None when it is not there or over."""
+    job = verbs.hold_job("modify", job_id)
+    if job is None or job.status in DONE:
+        return None
+    now = clock()
+    old = {key: getattr(job, key) for key in changes}
+    new = {key: value for key, value in changes.items() if old[key] != value}
+    if new:
+        if "cpus" in new:
+            job_control.resize(job, _cpus(job, new["cpus"]), now)
+        JobRow.objects.filter(pk=job.pk).update(**{**new, **({"cpus": job.cpus} if "cpus" in new else {})}, updated=now)
+        effect = ", ".join(f"{key} {old[key]} → {value}" for key, value in new.items() if key != "env")
+        history.record("modify", now=now, job=job.pk, effect=effect or "env changed")
+        folding.settle(locked(JobRow.objects.filter(pk=job.pk)).get())
+        events.publish("wake", [])
+    return old
+
+
+def _cpus(job: JobRow, wanted: int) -> int:
+    limited = job.todo and not job.flags & FLAGS["disable_cpu_limit"]
+    return min(wanted, WorkRow.objects.filter(job_id=job.pk).count()) if limited else wanted
+
