@@ -35,9 +35,10 @@ class _Chosen:
     transport: Transport = client
 
 
-def set_transport(transport: Transport = client) -> None:
-    """Lets this process reach the farm another way; without argument over HTTP again."""
-    _Chosen.transport = transport
+def set_transport(transport: Transport = client) -> Transport:
+    """Lets this process reach the farm another way; without argument over HTTP again. Returns the way it was before."""
+    before, _Chosen.transport = _Chosen.transport, transport
+    return before
 
 
 def ask(name: str, /, *args: Any, **kwargs: Any) -> Any:

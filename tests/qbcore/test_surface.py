@@ -108,9 +108,9 @@ class Recorder:
 @pytest.fixture
 def farm() -> Iterator[Recorder]:
     recorder = Recorder()
-    set_transport(recorder)
+    before = set_transport(recorder)
     yield recorder
-    set_transport()
+    set_transport(before)
 
 
 JOB_VERBS = ("kill", "retry", "requeue", "block", "unblock", "suspend", "resume", "remove", "hist")

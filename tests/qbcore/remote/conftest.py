@@ -9,6 +9,7 @@ import pytest
 
 import qb
 from qbcore.remote import client, write_credentials
+from qbcore.remote.transport import set_transport
 from tests.qbcore.remote import supervisor as answers
 from tests.qbcore.remote.supervisor import Supervisor
 
@@ -18,7 +19,9 @@ def fresh_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("QB_SUPERVISOR", raising=False)
     monkeypatch.delenv("QB_TOKEN", raising=False)
+    before = set_transport()
     yield
+    set_transport(before)
     qb.setsupervisor(None)
     qb.settimeout(client.DEFAULT_TIMEOUT)
     client.close()

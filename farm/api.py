@@ -1,0 +1,163 @@
+"""The farm over HTTP: `POST /api/v1/<function>` with {"args": [...], "kwargs": {...}} and a bearer token.
+
+Answers {"result": ...}, or {"error": {"code", "message", ...}} with the status of the error. Only tokens count here,
+never a session, so a page of another site can do nothing in a browser's name. `ping` needs no token.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from qbcore.acting import Actor, acting_as
+from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
+from qbcore.permissions import actor_for_token
+from qbcore.qb import EXPOSED
+from qbcore.remote.wire import dumps, loads
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 64 * 1024 * 1024
+LONGEST_KEY = 200  # characters of an Idempotency-Key
+
+
+class TooLargeError(QubeError):
+    """The request is too large."""
+
+    code = "too_large"
+    status = 413
+
+
+class WrongMethodError(QubeError):
+    """This address takes POST only."""
+
+    code = "wrong_method"
+    status = 405
+
+
+@csrf_exempt
+def call(request: HttpRequest, name: str) -> HttpResponse:
+    """One function of the API, called as whoever the token belongs to."""
+    try:
+        return _response(200, _encoded(_result(request, name)))
+    except QubeError as refusal:
+        return _refusal(refusal)
+    except Exception:
+        log.exception("%s failed", name)
+        broken = QubeError(f"{name} failed inside the farm; its log says why.")
+        broken.code = "internal"
+        return _refusal(broken)
+
+
+def _result(request: HttpRequest, name: str) -> Any:
+    function = _function(name)
+    if name == "ping":  # takes nothing from the asker: it would have the farm ping where a stranger likes
+        return function(asDict=True)
+    if request.method != "POST":
+        raise WrongMethodError(f"{name} is asked with POST, not {request.method}")
+    actor = _actor(request)
+    args, kwargs = _arguments(request)
+    _check_arguments(name, function, args, kwargs)
+    if name == "submit":
+        kwargs["_key"] = _idempotency_key(request)
+    with acting_as(actor):
+        return function(*args, **kwargs)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    if name in EXPOSED:
+        return EXPOSED[name]
+    near = get_close_matches(name, EXPOSED, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(EXPOSED))}."
+    raise NotFound(f"the farm serves no function '{name[:60]}': {hint}")
+
+
+def _actor(request: HttpRequest) -> Actor:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("no token came with the request: send the header `Authorization: Bearer <token>`")
+    actor = actor_for_token(token.strip())
+    if actor is None:
+        raise Unauthorized("this token is unknown, expired, or its attempt has ended")
+    return actor
+
+
+def _arguments(request: HttpRequest) -> tuple[list[Any], dict[str, Any]]:
+    given = loads(_body(request) or b"{}")
+    if not isinstance(given, dict) or given.keys() - {"args", "kwargs"}:
+        raise Invalid('the body is an object with "args" and "kwargs" and nothing else', field="body")
+    args, kwargs = given.get("args", []), given.get("kwargs", {})
+    if not isinstance(args, list):
+        raise Invalid("this is no list", field="args")
+    if not isinstance(kwargs, dict):
+        raise Invalid("this is no object", field="kwargs")
+    return args, kwargs
+
+
+def _body(request: HttpRequest) -> bytes:
+    """At most MOST_BYTES, also when the length was not announced."""
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    too_large = TooLargeError(f"the body is larger than {MOST_BYTES // 2**20} MB: split the call")
+    if announced.isdecimal() and int(announced) > MOST_BYTES:
+        raise too_large
+    try:
+        body = request.read(MOST_BYTES + 1)
+    except UnreadablePostError as error:
+        raise Invalid("the body broke off", field="body") from error
+    if len(body) > MOST_BYTES:
+        raise too_large
+    return body
+
+
+def _check_arguments(name: str, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Names the argument that is missing or too much. Names with an underscore are the farm's own."""
+    signature = _public(function)
+    own = [key for key in kwargs if key.startswith("_")]
+    if own:
+        raise Invalid(f"{name} has no argument of this name", field=own[0])
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise Invalid(f"{name}: {error}", hint=f"It is called as {name}{signature}.") from error
+
+
+def _public(function: Callable[..., Any]) -> inspect.Signature:
+    """A function's arguments as documentation writes them: without types and the farm's own."""
+    public = [one for one in inspect.signature(function).parameters.values() if not one.name.startswith("_")]
+    return inspect.Signature([one.replace(annotation=inspect.Parameter.empty) for one in public])
+
+
+def _idempotency_key(request: HttpRequest) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > LONGEST_KEY:
+        raise Invalid(f"a key has at most {LONGEST_KEY} characters", field="Idempotency-Key")
+    return key
+
+
+def _encoded(result: Any) -> bytes:
+    try:
+        return dumps({"result": result})
+    except Invalid as error:  # what the farm answers is the farm's fault, not the asker's
+        raise TypeError(error.message) from error
+
+
+def _refusal(refusal: QubeError) -> HttpResponse:
+    response = _response(refusal.status, dumps({"error": refusal.to_wire()}))
+    if refusal.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    if refusal.status == 405:
+        response["Allow"] = "POST"
+    return response
+
+
+def _response(status: int, body: bytes) -> HttpResponse:
+    response = HttpResponse(body, status=status, content_type="application/json")
+    response["Cache-Control"] = "no-store"
+    return response
