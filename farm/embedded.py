@@ -83,7 +83,9 @@ def listen(place: Place) -> socket.socket:
             raise CannotStart(
                 f"port {place.port} of {place.host} is taken: stop what listens there (another farm?) or set FARM_PORT"
             ) from wrong
-        raise CannotStart(f"cannot listen on {place.host}:{place.port}: {wrong.strerror}. Set FARM_BIND and FARM_PORT") from wrong
+        raise CannotStart(
+            f"cannot listen on {place.host}:{place.port}: {wrong.strerror}. Set FARM_BIND and FARM_PORT"
+        ) from wrong
     return server
 
 
@@ -191,12 +193,18 @@ class Farm:
     def __init__(self, place: Place, listening: socket.socket) -> None:
         self._place, self._listening = place, listening
         config = uvicorn.Config(
-            "farm.asgi:application", log_level="warning", timeout_keep_alive=75, timeout_graceful_shutdown=1, ws="websockets-sansio"
+            "farm.asgi:application",
+            log_level="warning",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+            ws="websockets-sansio",
         )
         self._server = Server(config)
         self._worker = LocalWorker(place)
         self._stop = threading.Event()
-        self._housekeeping = threading.Thread(target=housekeeping.run, args=[self._stop], name="housekeeping", daemon=True)
+        self._housekeeping = threading.Thread(
+            target=housekeeping.run, args=[self._stop], name="housekeeping", daemon=True
+        )
 
     def run(self) -> None:
         """Until a signal says stop; also when SIGINT or SIGTERM were inherited as ignored."""
@@ -220,7 +228,9 @@ class Farm:
             await asyncio.sleep(0.1)
         deadline = time.monotonic() + GRACE
         self._stop.set()
-        await asyncio.to_thread(self._worker.stop, deadline)  # while the site still answers it: it hands its frames back
+        await asyncio.to_thread(
+            self._worker.stop, deadline
+        )  # while the site still answers it: it hands its frames back
         self._server.should_exit = True
         await serving
         await asyncio.wait_for(asyncio.to_thread(celery.stop), 1)

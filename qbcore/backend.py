@@ -13,17 +13,30 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from qbcore import dispatch, events, failures, folding, hosts
-from qbcore.control import placements, subjobs
-from qbcore.control.placements import RESERVED_SECONDS, UNIT, Frame, Report
+from qbcore.control import placements
+from qbcore.control.attempts import Report, finish
+from qbcore.control.placements import RESERVED_SECONDS, UNIT, Frame
 from qbcore.errors import Invalid
-from qbcore.models import AttemptRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
+from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.permissions import attempt_token
 from qbcore.states import PLACED, Ending, Status
 from qbcore.writing import clock, locked, writing
 
 MOST = 1024
 REASONS = ("exit", "timelimit", "ended", "spawn")
-JOB_FIELDS = "name prototype package env cwd user pgrp cpus timelimit agenda_timelimit kind".split()
+JOB_FIELDS = [
+    "name",
+    "prototype",
+    "package",
+    "env",
+    "cwd",
+    "user",
+    "pgrp",
+    "cpus",
+    "timelimit",
+    "agenda_timelimit",
+    "kind",
+]
 
 
 def sync(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +113,7 @@ class Round:
         job = self.jobs.get(grant.job_id) or JobRow.objects.filter(pk=grant.job_id).first()
         if job is None:  # removed meanwhile: its attempts still learn how they ended
             job = JobRow(pk=grant.job_id, name="", user="")
-        failed = placements.finish(job, grant, reports, now=self.now)
+        failed = finish(job, grant, reports, now=self.now)
         self.failed += [row.pk for row in failed]
         self.touched.add(grant.job_id)
 
@@ -150,7 +163,9 @@ class Round:
                 self.busy[row.grant_id or 0].append(row.attempt_id)
         reported = set(self.answer["accepted"])
         for attempts in self.held.values():
-            self.answer["drop"] += [one for one in attempts if one not in mine and one not in units and one not in reported]
+            self.answer["drop"] += [
+                one for one in attempts if one not in mine and one not in units and one not in reported
+            ]
 
     def _frames(self) -> None:
         for pk in self.wanting:
@@ -194,7 +209,7 @@ class Round:
                 self.answer["orders"][str(pk)] = "finish"
 
     def _starts(self) -> None:
-        for start in dispatch.starts(self.host, list(self.open.values()), now=self.now):
+        for start in dispatch.starts(self.host, list(self.open.values()), self.jobs, now=self.now):
             self.touched.add(start.job.pk)
             self.answer["starts"].append(
                 {
@@ -245,7 +260,9 @@ def _report(line: Any, number: int) -> tuple[int, Report]:
         raise Invalid("a report must be a dictionary", field=f"reports[{number}]")
     reason = line.get("reason", "exit")
     if reason not in REASONS:
-        raise Invalid(f"{reason!r} is no reason", field=f"reports[{number}].reason", hint=f"Give one of {', '.join(REASONS)}.")
+        raise Invalid(
+            f"{reason!r} is no reason", field=f"reports[{number}].reason", hint=f"Give one of {', '.join(REASONS)}."
+        )
     exit_code, signal = line.get("exit"), line.get("signal")
     result = line.get("result")
     report = Report(

@@ -1,23 +1,39 @@
-"""Hands out work: a host with room asks, and gets what the order of dispatch says it should run next."""
+"""Hands out work: a host with room asks, and gets what the order of dispatch says it should run next.
+
+There is no leader. Each process keeps the waiting jobs in a pool for a moment; a pool that is behind costs nothing but a try, because
+placing and claiming are conditional.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from qbcore.clusters import cluster_distance, split_names
+from qbcore import events
+from qbcore.candidates import DUTY_FIELDS, Candidate, HostView
 from qbcore.control import placements
 from qbcore.control.placements import Frame
-from qbcore.expressions import parse
 from qbcore.models import GrantRow, HostRow, JobRow
+from qbcore.plan import Choice
+from qbcore.pool import Pool
 from qbcore.queries import used_of
-from qbcore.reservations import fit, per_subjob
 from qbcore.states import Status
 
 SHORT = 0.5
 AHEAD = 1.0
 MOST_AHEAD = 32
+OLDEST = 0.25
+OVERLAP = timedelta(seconds=5)
+FULL = 15.0
+TEXTS = (
+    *("priority", "localorder", "cluster", "requirements", "restrictions", "reservations", "hosts", "groups"),
+    *("omithosts", "omitgroups", "hostorder", "prototype", "user", "flags"),
+)
+COLUMNS = ("id", "status", "updated", "todo", "n_pending", "s_pending", "name", "label", "account", "kind", "show", *TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,81 @@ class Start:
     frames: list[Frame]
 
 
+def candidate(row: JobRow) -> Candidate:
+    """What dispatch needs to know of a job; `wanted` is 0 when nothing of it can start."""
+    ready = row.status in (Status.PENDING, Status.RUNNING)
+    wanted = min(row.s_pending, row.n_pending) if row.todo else row.s_pending
+    named = {"name": row.name, "label": row.label, "account": row.account, "kind": row.kind, "prod_show": row.show}
+    return Candidate(
+        id=row.pk,
+        wanted=wanted if ready else 0,
+        facts={f"job.{key}": value for key, value in named.items()},
+        **{name: getattr(row, name) for name in TEXTS},
+    )
+
+
+class Waiting:
+    """The waiting jobs of the farm as this process last read them. For several threads."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._pool = Pool()
+        self._known: dict[int, Candidate] = {}
+        self._until: datetime | None = None
+        self._read = self._full = 0.0
+        self._expired = True
+
+    def expire(self, hint: events.Hint | None = None) -> None:
+        """Jobs have changed: look before the next pick."""
+        self._expired = True
+
+    def pick(self, host: HostView) -> Choice | None:
+        with self._guard:
+            self._refresh()
+            return self._pool.pick(host)
+
+    def used(self, job: int, *, started: bool) -> None:
+        """One subjob of the job was started; or none could be, and it waits for the next reading."""
+        with self._guard:
+            known = self._known.get(job)
+            if known is not None:
+                self._keep(replace(known, wanted=known.wanted - 1 if started else 0))
+
+    def _keep(self, found: Candidate) -> None:
+        self._pool.update(found)
+        if found.wanted > 0:
+            self._known[found.id] = found
+        else:
+            self._known.pop(found.id, None)
+
+    def _refresh(self) -> None:
+        """Reads what changed since the last time, with an overlap for transactions that were slow to commit."""
+        now = time.monotonic()
+        if not self._expired and now - self._read < OLDEST:
+            return
+        self._expired = False
+        self._read = now
+        if self._until is None or now - self._full > FULL:
+            self._reload(now)
+            return
+        for row in JobRow.objects.filter(updated__gt=self._until - OVERLAP).only(*COLUMNS):
+            self._keep(candidate(row))
+            self._until = max(self._until, row.updated)
+
+    def _reload(self, now: float) -> None:
+        """Everything that is ready; removed jobs leave this way."""
+        ready = JobRow.objects.filter(status__in=[Status.PENDING, Status.RUNNING], s_pending__gt=0)
+        found = [candidate(row) for row in ready.only(*COLUMNS)]
+        self._known = {one.id: one for one in found if one.wanted > 0}
+        self._pool.load(self._known.values())
+        newest = JobRow.objects.order_by("-updated").values_list("updated", flat=True).first()
+        self._until, self._full = newest, now
+
+
+waiting = Waiting()
+events.at_once("job", waiting.expire)
+
+
 def batch(job: JobRow) -> int:
     """How many frames a grant may hold: one, or about a second's worth when they are measured to be short."""
     if not job.todo or not job.timed:
@@ -37,55 +128,65 @@ def batch(job: JobRow) -> int:
     if average >= SHORT:
         return 1
     share = -(-job.n_pending // max(1, job.s_running + job.s_pending))
-    return max(1, min(MOST_AHEAD, int(AHEAD / max(average, 0.001)), max(1, share)))
+    return max(1, min(MOST_AHEAD, int(AHEAD / max(average, 0.001)), share))
 
 
-def starts(host: HostRow, grants: Sequence[GrantRow], *, now: datetime) -> list[Start]:
+def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], avoid: Iterable[int]) -> HostView:
+    """The host as dispatch sees it, with what its open grants take."""
+    duty: dict[str, Counter[str]] = defaultdict(Counter)
+    for grant in grants:
+        job = jobs.get(grant.job_id)
+        for field in DUTY_FIELDS if job else ():
+            duty[field][str(getattr(job, field, ""))] += 1
+    properties = {"os": host.os, "architecture": host.architecture, "flags": host.flags}
+    return HostView(
+        id=host.pk,
+        name=host.name,
+        state=host.state,
+        cluster=host.cluster,
+        groups=tuple(filter(None, host.groups.split(","))),
+        restrictions=host.restrictions,
+        jobtypes=tuple(host.jobtypes) or None,
+        locked=host.locked,
+        banned=host.banned,
+        totals=host.totals,
+        used=used_of(grants),
+        properties={**properties, **{key.lower(): value for key, value in host.properties.items()}},
+        duty=duty,
+        idle=not grants,
+        avoid=frozenset(avoid),
+    )
+
+
+def starts(
+    host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime
+) -> list[Start]:
     """Fills the host's free slots: places subjobs in the order of dispatch, each with frames."""
-    if host.locked or host.banned:
-        return []
     found: list[Start] = []
-    stale: set[int] = set()
-    while (choice := pick(host, [*grants, *(start.grant for start in found)], stale)) is not None:
-        job, taken = choice
-        start = _start(job, host, taken, now)
+    avoid: set[int] = set()
+    known = dict(jobs)
+    while True:
+        placed = [*grants, *(start.grant for start in found)]
+        choice = waiting.pick(view(host, placed, known, avoid))
+        if choice is None:
+            return found
+        start = _start(choice, host, now)
+        waiting.used(choice.job, started=start is not None)
         if start is None:
-            stale.add(job.pk)
+            avoid.add(choice.job)
         else:
             found.append(start)
-    return found
+            known[choice.job] = start.job
 
 
-def _start(job: JobRow, host: HostRow, taken: dict[str, float], now: datetime) -> Start | None:
-    """One subjob with its frames; None when all its frames are claimed already."""
-    grant = placements.place(job.pk, host, taken, now=now)
-    if grant is None:
+def _start(choice: Choice, host: HostRow, now: datetime) -> Start | None:
+    """One subjob with its frames; None when somebody else was faster or all its frames are claimed."""
+    job = JobRow.objects.filter(pk=choice.job).first()
+    grant = placements.place(choice.job, host, choice.take, now=now) if job else None
+    if job is None or grant is None:
         return None
     frames = placements.claim(job, grant, batch(job), now=now, running=1)
     if not frames:
         placements.over(grant, Status.PENDING, now=now)
         return None
     return Start(job, grant, frames)
-
-
-def pick(host: HostRow, grants: Sequence[GrantRow], stale: set[int]) -> tuple[JobRow, dict[str, float]] | None:
-    total = {f"host.{key}": value for key, value in host.totals.items()}
-    free = dict(total)
-    for name, count in used_of(grants).items():
-        free[f"host.{name}"] = free.get(f"host.{name}", 0) - count
-    if free.get("host.processors", 0) < 1:
-        return None
-    ready = JobRow.objects.filter(status__in=[Status.PENDING, Status.RUNNING], s_pending__gt=0).exclude(pk__in=stale)
-    jobs = sorted(ready, key=lambda job: (cluster_distance(host.cluster, job.cluster), job.priority, job.localorder, job.pk))
-    for job in jobs:
-        if job.todo and not job.n_pending:
-            continue
-        if job.hosts and host.name not in split_names(job.hosts) or host.name in split_names(job.omithosts):
-            continue
-        facts = {"host.name": host.name, "host.os": host.os, **{f"{k}.total": v for k, v in total.items()}, **{f"{k}.avail": v for k, v in free.items()}}
-        if not parse(job.requirements).test(facts):
-            continue
-        taken = fit(per_subjob(job.reservations), free, total, not grants, host=host.name)
-        if isinstance(taken, dict):
-            return job, taken
-    return None

@@ -31,6 +31,7 @@ Hint = dict[str, Any]
 Listener = Callable[[Hint], None]
 
 _listeners: list[Listener] = []
+_at_once: list[tuple[str, Listener]] = []
 
 
 def publish(kind: str, ids: Iterable[int]) -> None:
@@ -39,7 +40,20 @@ def publish(kind: str, ids: Iterable[int]) -> None:
     For "work" the ids are those of the jobs whose frames changed. "wake" names hosts that should ask for work; no id: any.
     """
     told = tuple(ids)
-    transaction.on_commit(lambda: publisher().put(kind, told), robust=True)
+    transaction.on_commit(lambda: _committed(kind, told), robust=True)
+
+
+def _committed(kind: str, ids: tuple[int, ...]) -> None:
+    for wanted, listener in _at_once:
+        if wanted == kind:
+            listener({"kind": kind, "ids": ids})
+    publisher().put(kind, ids)
+
+
+def at_once(kind: str, listener: Listener) -> None:
+    """Calls *listener* in the committing thread itself, before anybody else hears: for caches of this process."""
+    _at_once.append((kind, listener))
+    subscribe(lambda hint: listener(hint) if hint["kind"] == kind else None)
 
 
 def subscribe(listener: Listener) -> Callable[[], None]:

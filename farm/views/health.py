@@ -9,8 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from qbcore.housekeeping import ticking
 from qbcore.hosts import active_hosts
+from qbcore.housekeeping import ticking
 
 
 def parts() -> dict[str, str]:

@@ -57,9 +57,7 @@ def first_status(job: JobRow) -> Status:
 
 
 def add(job: JobRow, idx: Iterable[int], *, now: datetime, status: Status | None = None) -> None:
-    rows = [
-        SubjobRow(job_id=job.pk, idx=number, status=status or first_status(job), updated=now) for number in idx
-    ]
+    rows = [SubjobRow(job_id=job.pk, idx=number, status=status or first_status(job), updated=now) for number in idx]
     SubjobRow.objects.bulk_create(rows, batch_size=2000)
 
 

@@ -53,7 +53,9 @@ def delta(job: int, change: Mapping[Status, int], *, timed: int = 0, seconds: fl
 
 def interrupt(items: Iterable[WorkRow], ending: Ending, *, now: datetime) -> None:
     """Ends the running attempts of items that are taken away from them; what the worker reports later only adds to the record."""
-    attempts = [item.attempt_id for item in items if item.attempt_id and item.status in (Status.RUNNING, Status.SUSPENDED)]
+    attempts = [
+        item.attempt_id for item in items if item.attempt_id and item.status in (Status.RUNNING, Status.SUSPENDED)
+    ]
     AttemptRow.objects.filter(pk__in=attempts, ended__isnull=True).update(ended=now, ending=ending)
 
 

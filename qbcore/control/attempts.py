@@ -1,0 +1,199 @@
+"""Attempts end: reports of workers are taken in, once each, however often and late they come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from qbcore.control import subjobs, work
+from qbcore.control.placements import UNIT, attempt_row
+from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
+from qbcore.states import DONE, PLACED, Ending, Status
+from qbcore.writing import locked, on_postgres
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an attempt ended, as the worker saw it. Times in seconds, sizes in bytes."""
+
+    attempt: int
+    pos: int
+    exit_code: int | None = None
+    signal: int | None = None
+    seconds: float = 0.0
+    reason: str = "exit"
+    message: str = ""
+    rss: int = 0
+    cpu: float = 0.0
+    out: tuple[int, int] = (0, 0)
+    err: tuple[int, int] = (0, 0)
+    result: dict[str, Any] | None = field(default=None, hash=False)
+
+    @property
+    def good(self) -> bool:
+        return self.reason == "exit" and self.exit_code == 0 and not self.signal
+
+
+def finish(job: JobRow, grant: GrantRow, reports: Sequence[Report], *, now: datetime) -> list[AttemptRow]:
+    """Takes reports of one grant in: what still belongs to its attempt is turned, all is recorded. Answers the failed."""
+    known = {row.pk: row for row in AttemptRow.objects.filter(pk__in=[report.attempt for report in reports])}
+    fresh = [report for report in reports if report.attempt not in known or not known[report.attempt].reported]
+    units = [report for report in fresh if report.pos == UNIT]
+    frames = [report for report in fresh if report.pos != UNIT]
+    endings = {report.attempt: _finish_unit(job, grant, report, now=now) for report in units}
+    rows, turned = _finish_frames(job, frames, known, now=now)
+    endings |= turned
+    written = [_record(job, grant, report, known.get(report.attempt), rows, endings, now) for report in fresh]
+    AttemptRow.objects.bulk_create(
+        written, update_conflicts=True, unique_fields=["id"], update_fields=REPORTED, batch_size=500
+    )
+    return [row for row in written if row.ending == Ending.FAILED]
+
+
+REPORTED = [
+    "ended",
+    "ending",
+    "reported",
+    "exit_code",
+    "signal",
+    "message",
+    "seconds",
+    "cpu",
+    "max_rss",
+    "out_from",
+    "out_to",
+    "err_from",
+    "err_to",
+]
+
+
+def _finish_unit(job: JobRow, grant: GrantRow, report: Report, *, now: datetime) -> Ending:
+    row = locked(SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, attempt_id=report.attempt)).first()
+    if row is None or row.status not in PLACED:
+        return Ending.LATE
+    if report.reason == "ended":
+        to, ending, retries = Status.PENDING, Ending.INTERRUPTED, row.retries
+    elif report.good:
+        to, ending, retries = Status.COMPLETE, Ending.COMPLETE, row.retries
+    else:
+        again = row.retries < job.retrysubjob
+        to, ending, retries = Status.PENDING if again else Status.FAILED, Ending.FAILED, row.retries + again
+    asked = row.asked if to == Status.PENDING else ""
+    subjobs.turn(job.pk, [row], Status.of(asked) if asked else to, now=now, attempt_id=None, retries=retries)
+    good = int(report.good)
+    work.delta(job.pk, {}, timed=good, seconds=report.seconds * good)
+    return ending
+
+
+def _finish_frames(
+    job: JobRow, reports: Sequence[Report], known: dict[int, AttemptRow], *, now: datetime
+) -> tuple[dict[int, WorkRow], dict[int, Ending]]:
+    """Turns the items whose attempt is still the one reported; answers the items by attempt and how each attempt ended."""
+    found = locked(WorkRow.objects.filter(job_id=job.pk, pos__in=[report.pos for report in reports])).order_by("pos")
+    items = {
+        row.pos: row for row in found.only("pos", "name", "status", "retries", "attempts", "attempt_id", "seconds")
+    }
+    turns: list[tuple[WorkRow, Report, Status, int]] = []
+    endings: dict[int, Ending] = {}
+    for report in reports:
+        item = items.get(report.pos)
+        if item is None or not _counts(item, report, known.get(report.attempt)):
+            endings[report.attempt] = Ending.LATE
+            continue
+        to, endings[report.attempt], retries = _outcome(job, item, report)
+        turns.append((item, report, to, retries))
+    _turn_many(job, turns, now)
+    return {report.attempt: items[report.pos] for report in reports if report.pos in items}, endings
+
+
+def _counts(item: WorkRow, report: Report, attempt: AttemptRow | None) -> bool:
+    """The item still belongs to the attempt; or it was given up as lost, is back in the queue, and is done after all."""
+    if item.attempt_id == report.attempt:
+        return item.status not in DONE
+    lost = attempt is not None and attempt.ending == Ending.LOST
+    return lost and report.good and item.status == Status.PENDING and item.attempt_id is None
+
+
+def _outcome(job: JobRow, item: WorkRow, report: Report) -> tuple[Status, Ending, int]:
+    if report.good:
+        return Status.COMPLETE, Ending.COMPLETE, item.retries
+    if report.reason == "ended":
+        return Status.PENDING, Ending.INTERRUPTED, item.retries
+    if item.retries < job.retrywork:
+        return Status.WAITING if job.retrywork_delay > 0 else Status.PENDING, Ending.FAILED, item.retries + 1
+    return Status.FAILED, Ending.FAILED, item.retries
+
+
+def _turn_many(job: JobRow, turns: Sequence[tuple[WorkRow, Report, Status, int]], now: datetime) -> None:
+    """All these items to their new statuses in one statement, with one delta."""
+    if not turns:
+        return
+    adapt = connection.ops.adapt_datetimefield_value
+    wait = adapt(now + timedelta(seconds=max(0, job.retrywork_delay)))
+    values = ", ".join(
+        [
+            "(CAST(%s AS integer), CAST(%s AS integer), CAST(%s AS integer), CAST(%s AS double precision), CAST(%s AS integer))"
+        ]
+        * len(turns)
+    )
+    cells = [
+        cell
+        for item, report, to, retries in turns
+        for cell in (item.pos, int(to), retries, report.seconds, int(item.status == Status.PENDING))
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE work SET status = v.column2, retries = v.column3, seconds = work.seconds + v.column4, "
+            f"attempts = attempts + v.column5, attempt_id = NULL, grant_id = NULL, reserved_until = NULL, updated = %s, "
+            f"finished = CASE WHEN v.column2 IN (16, 32, 48) THEN CAST(%s AS {_time_type()}) END, "
+            f"wait_until = CASE WHEN v.column2 = 288 THEN CAST(%s AS {_time_type()}) END "
+            f"FROM (VALUES {values}) AS v WHERE work.job_id = %s AND work.pos = v.column1",
+            [adapt(now), adapt(now), wait, *cells, job.pk],
+        )
+    for item, report, _, _ in turns:
+        if report.result is not None:
+            WorkRow.objects.filter(job_id=job.pk, pos=item.pos).update(result=report.result)
+    moved = Counter(to for _, _, to, _ in turns)
+    moved.subtract(Status(item.status) for item, _, _, _ in turns)
+    done = [report.seconds for _, report, to, _ in turns if to == Status.COMPLETE]
+    work.delta(job.pk, moved, timed=len(done), seconds=sum(done))
+
+
+def _time_type() -> str:
+    return "timestamptz" if on_postgres() else "text"
+
+
+def _record(
+    job: JobRow,
+    grant: GrantRow,
+    report: Report,
+    old: AttemptRow | None,
+    items: dict[int, WorkRow],
+    endings: dict[int, Ending],
+    now: datetime,
+) -> AttemptRow:
+    """The attempt's row with what was reported; an ending that the farm has set stands, unless a lost one came good."""
+    item = items.get(report.attempt)
+    nth = item.attempts + 1 if item else 1
+    row = old or attempt_row(
+        job,
+        grant,
+        report.attempt,
+        report.pos,
+        item.name if item else "",
+        nth,
+        started=now - timedelta(seconds=report.seconds),
+    )
+    ending = endings[report.attempt]
+    if row.ended is None or ending == Ending.COMPLETE:
+        row.ended, row.ending = now, ending
+    row.reported = True
+    row.exit_code, row.signal, row.message = report.exit_code, report.signal, report.message
+    row.seconds, row.cpu, row.max_rss = report.seconds, report.cpu, report.rss
+    (row.out_from, row.out_to), (row.err_from, row.err_to) = report.out, report.err
+    return row

@@ -1,0 +1,126 @@
+"""Hosts, what is placed on them, and every try at a frame."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+
+class HostRow(models.Model):
+    """A worker host: who it says it is, what it has, and when it was last heard of."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.TextField(unique=True)
+    token = models.CharField(max_length=64, unique=True)  # SHA-256, in hex
+    session = models.CharField(max_length=64, default="", blank=True)
+    seq = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=8, default="none")
+    seen = models.DateTimeField(null=True)
+    joined = models.DateTimeField()
+    address = models.TextField(default="")
+    macaddress = models.TextField(default="")
+    os = models.TextField(default="")
+    architecture = models.TextField(default="")
+    version = models.TextField(default="")
+    cluster = models.TextField(default="/")
+    groups = models.TextField(default="")
+    restrictions = models.TextField(default="")
+    flags = models.IntegerField(default=0)
+    jobtypes = models.JSONField(default=list)
+    properties = models.JSONField(default=dict)
+    totals = models.JSONField(default=dict)  # {"processors": 8, "memory": 32000, ...}
+    load_cpu = models.FloatField(default=0)
+    load_memory = models.FloatField(default=0)
+    locked = models.BooleanField(default=False)
+    banned = models.BooleanField(default=False)
+    reason = models.TextField(default="")
+    updated = models.DateTimeField()
+
+    class Meta:
+        db_table = "host"
+        indexes = [models.Index("state", "name", name="host_state")]
+
+
+class JoinTokenRow(models.Model):
+    """Lets one host join, once, until it expires."""
+
+    token = models.CharField(max_length=64, primary_key=True)
+    created = models.DateTimeField()
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True)
+    host_name = models.TextField(default="")
+
+    class Meta:
+        db_table = "join_token"
+
+
+class GrantRow(models.Model):
+    """One subjob placed on one host, and what it takes there until its processes are gone."""
+
+    id = models.BigAutoField(primary_key=True)
+    job_id = models.BigIntegerField()
+    idx = models.IntegerField()
+    host_id = models.BigIntegerField()
+    host_name = models.TextField()
+    taken = models.JSONField(default=dict)  # {"host.processors": 1, ...}
+    started = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+    ending = models.CharField(max_length=12, default="", blank=True)
+
+    class Meta:
+        db_table = "placement"
+        indexes = [
+            models.Index("host_id", name="grant_open", condition=Q(ended__isnull=True)),
+            models.Index("job_id", "idx", name="grant_job"),
+        ]
+
+
+class AttemptRow(models.Model):
+    """One try at one frame. Stands on its own: it outlives its job, which may be removed."""
+
+    id = models.BigIntegerField(primary_key=True)
+    job_id = models.BigIntegerField()
+    job_name = models.TextField()
+    show = models.TextField(default="")
+    user = models.TextField()
+    pos = models.IntegerField()  # -1: the subjob of a job without agenda
+    frame = models.TextField(default="")
+    subjob = models.IntegerField()
+    number = models.IntegerField(default=1)
+    grant_id = models.BigIntegerField()
+    host_id = models.BigIntegerField()
+    host_name = models.TextField()
+    started = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+    ending = models.CharField(max_length=12, default="", blank=True)
+    reported = models.BooleanField(default=False)
+    exit_code = models.IntegerField(null=True)
+    signal = models.IntegerField(null=True)
+    message = models.TextField(default="")
+    seconds = models.FloatField(default=0)
+    cpu = models.FloatField(default=0)
+    max_rss = models.BigIntegerField(default=0)
+    out_from = models.BigIntegerField(default=0)
+    out_to = models.BigIntegerField(default=0)
+    err_from = models.BigIntegerField(default=0)
+    err_to = models.BigIntegerField(default=0)
+    error_line = models.TextField(default="")
+    error_key = models.TextField(default="")
+
+    class Meta:
+        db_table = "attempt"
+        indexes = [
+            models.Index("job_id", "pos", "id", name="attempt_job"),
+            models.Index("grant_id", name="attempt_open", condition=Q(ended__isnull=True)),
+            models.Index("ended", name="attempt_failed", condition=Q(ending="failed")),
+        ]
+
+
+class CounterRow(models.Model):
+    """Numbers given out in order where the database has no sequence of its own (SQLite)."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    value = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "counter"

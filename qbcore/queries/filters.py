@@ -1,0 +1,103 @@
+"""Filters and times as scripts give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from itertools import islice
+from typing import Any, TypeVar
+
+import re2
+from django.db.models import Model, Q, QuerySet
+from django.utils.timezone import get_current_timezone, make_aware
+
+from qbcore import constants
+from qbcore.errors import Invalid
+from qbcore.states import Status
+
+ROW = TypeVar("ROW", bound=Model)
+
+
+def stamp(moment: datetime | None) -> int:
+    """A time as qb gives it: unix seconds; one that never happened is QB_TIME_EPOCH_OFFSET."""
+    return int(moment.timestamp()) if moment else constants.QB_TIME_EPOCH_OFFSET
+
+
+def when(value: Any, field: str) -> datetime:
+    """A time as scripts give it: unix seconds (or their text), datetime, date."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else make_aware(value, get_current_timezone())
+    if isinstance(value, date):
+        return make_aware(datetime.combine(value, time()), get_current_timezone())
+    try:
+        return datetime.fromtimestamp(float(value), UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as wrong:
+        raise Invalid(f"{value!r} is no time", field=field, hint="Give unix seconds, a datetime or a date.") from wrong
+
+
+def match(column: str, value: Any) -> Q:
+    """One filter: a value, a list of values (any), `*` and `%` wildcards. A regular expression is applied to rows later."""
+    found = Q(pk__in=[])
+    for one in value if isinstance(value, (list, tuple, set)) else [value]:
+        found |= _match_one(column, one)
+    return found
+
+
+def _match_one(column: str, value: Any) -> Q:
+    if column == "status":
+        return Q(status=_status(value))
+    if isinstance(value, str) and ("*" in value or "%" in value):
+        pattern = ".*".join(re.escape(part) for part in re.split("[*%]", value))
+        return Q(**{f"{column}__regex": f"^{pattern}$"})
+    return Q(**{column: number(column, value)})
+
+
+def _status(value: Any) -> int:
+    try:
+        return int(Status.of(value))
+    except ValueError:
+        raise Invalid(
+            f"{value!r} is no status",
+            field="status",
+            hint=f"Give one of {', '.join(status.word for status in Status)}.",
+        ) from None
+
+
+NUMERIC = frozenset(["id", "pid", "pgrp", "flags", "priority", "localorder", "cpus", "todo"])
+
+
+def number(column: str, value: Any) -> Any:
+    if column not in NUMERIC:
+        return str(value)
+    try:
+        return int(value)
+    except (TypeError, ValueError) as wrong:
+        raise Invalid(f"{value!r} is not a whole number", field=column) from wrong
+
+
+def filtered(
+    rows: QuerySet[ROW], filters: Mapping[str, Any], known: Iterable[str], limit: int | None = None
+) -> list[ROW]:
+    """Rows by declared filters; texts that begin with `~` are regular expressions, tried on what the others leave."""
+    patterns: list[tuple[str, Any]] = []
+    for key, value in filters.items():
+        if key not in known:
+            raise Invalid(
+                f"{key!r} is no filter", field=f"filters[{key!r}]", hint=f"Give one of {', '.join(sorted(known))}."
+            )
+        if isinstance(value, str) and value.startswith("~"):
+            patterns.append((key, _pattern(key, value[1:])))
+        elif value is not None:
+            rows = rows.filter(match(key, value))
+    if not patterns:
+        return list(rows[:limit])
+    found = (row for row in rows if all(pattern.search(str(getattr(row, key))) for key, pattern in patterns))
+    return list(islice(found, limit))
+
+
+def _pattern(key: str, text: str) -> Any:
+    try:
+        return re2.compile(text)
+    except re2.error as wrong:
+        raise Invalid(f"{text!r} is no regular expression: {wrong}", field=f"filters[{key!r}]") from wrong

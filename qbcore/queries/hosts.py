@@ -1,0 +1,119 @@
+"""hostinfo and workerinfo."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Q
+
+from qbcore.errors import Invalid
+from qbcore.models import GrantRow, HostRow, SubjobRow
+from qbcore.objects import Host, Subjob
+from qbcore.queries.filters import filtered, stamp
+from qbcore.queries.jobs import subjob_object
+from qbcore.states import PLACED, HostState
+
+HOST_COLUMNS = [
+    "name",
+    "state",
+    "address",
+    "macaddress",
+    "cluster",
+    "groups",
+    "restrictions",
+    "flags",
+    "properties",
+    "jobtypes",
+    "os",
+    "architecture",
+]
+
+
+def hostinfo(
+    fields: Iterable[str] = (),
+    filters: Mapping[str, Any] | None = None,
+    name: Any = None,
+    state: Any = None,
+    subjobs: bool = False,
+) -> list[Host]:
+    """Hosts that fit all filters, by name. `state` also takes locked, banned and running (active with a running subjob)."""
+    fields = [fields] if isinstance(fields, str) else list(fields or ())
+    asked = dict(filters or {})
+    if name is not None:
+        asked["name"] = name
+    if state is None:
+        state = asked.pop("state", None)
+    rows = HostRow.objects.order_by("name")
+    if state is not None:
+        rows = rows.filter(_states(state))
+    found = filtered(rows, asked, HOST_COLUMNS)
+    grants: dict[int, list[GrantRow]] = defaultdict(list)
+    for grant in GrantRow.objects.filter(ended__isnull=True, host_id__in=[row.pk for row in found]):
+        grants[grant.host_id].append(grant)
+    hosts = [host_object(row, grants[row.pk]) for row in found]
+    if subjobs or "subjobs" in fields:
+        _add_host_subjobs(hosts, found)
+    return hosts
+
+
+def _states(state: Any) -> Q:
+    found = Q(pk__in=[])
+    for one in state if isinstance(state, (list, tuple, set)) else [state]:
+        found |= _state(str(one))
+    return found
+
+
+def _state(word: str) -> Q:
+    busy = SubjobRow.objects.filter(status__in=PLACED).values("host_id")
+    special = {"locked": Q(locked=True), "banned": Q(banned=True), "running": Q(state=HostState.ACTIVE, pk__in=busy)}
+    if word in special:
+        return special[word]
+    try:
+        return Q(state=HostState(word))
+    except ValueError:
+        known = ", ".join([*HostState, *special])
+        raise Invalid(f"{word!r} is no state of a host", field="state", hint=f"Give one of {known}.") from None
+
+
+def workerinfo(
+    fields: Iterable[str] = (), filters: Mapping[str, Any] | None = None, name: Any = None, state: Any = None
+) -> list[Host]:
+    """As hostinfo, without subjobs."""
+    return hostinfo(fields=[one for one in fields or () if one != "subjobs"], filters=filters, name=name, state=state)
+
+
+def used_of(grants: Iterable[GrantRow]) -> dict[str, float]:
+    """What the open grants of a host take of it, by name without `host.`."""
+    used: dict[str, float] = defaultdict(float)
+    for grant in grants:
+        for name, count in grant.taken.items():
+            used[name.removeprefix("host.")] += count
+    return used
+
+
+def host_object(row: HostRow, grants: Iterable[GrantRow]) -> Host:
+    used = used_of(grants)
+    names = dict.fromkeys([*row.totals, *used])
+    resources = ",".join(f"host.{key}={used.get(key, 0):g}/{row.totals.get(key, 0):g}" for key in names)
+    host = Host({key: getattr(row, key) for key in HOST_COLUMNS})
+    host |= {
+        "id": row.pk,
+        "resources": resources,
+        "locks": "host.processors=all" if row.locked else "",
+        "stats": {"cpu": row.load_cpu, "memory": row.load_memory},
+        "lastupdate": stamp(row.seen),
+        "reason": row.reason,
+    }
+    return host
+
+
+def _add_host_subjobs(hosts: list[Host], rows: list[HostRow]) -> None:
+    by_host: dict[int | None, list[Subjob]] = defaultdict(list)
+    placed = SubjobRow.objects.filter(status__in=PLACED, host_id__in=[row.pk for row in rows])
+    grants = {grant.pk: grant.taken for grant in GrantRow.objects.filter(pk__in=placed.values("grant_id"))}
+    for row in placed.order_by("job_id", "idx"):
+        by_host[row.host_id].append(subjob_object(row, grants.get(row.grant_id or 0)))
+    for host, row in zip(hosts, rows, strict=True):
+        host["subjobs"] = by_host[row.pk]

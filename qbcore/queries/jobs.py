@@ -1,0 +1,180 @@
+"""jobinfo, and the objects that it hands out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from qbcore import acting, constants
+from qbcore.errors import Invalid
+from qbcore.ids import flatten, parse_job_or_subjob
+from qbcore.models import JobRow, SubjobRow, WorkRow
+from qbcore.objects import Job, Subjob, Work
+from qbcore.permissions import visible_jobs
+from qbcore.queries.filters import filtered, number, stamp, when
+from qbcore.states import Status, rollup
+
+JOB_COLUMNS = ["id", "pid", "pgrp", "name", "label", "user", "domain", "account", "kind", "notes", "mailaddress", "prototype", "cluster", "restrictions", "requirements", "reservations", "hosts", "omithosts", "groups", "omitgroups", "hostorder", "dependency", "flags", "priority", "localorder", "cpus", "max_cpus", "todo", "package", "env", "cwd", "timeout", "timelimit", "agenda_timeout", "agenda_timelimit", "retrywork", "retrywork_delay", "retrysubjob", "reason"]  # fmt: skip
+
+
+def jobinfo(
+    fields: Iterable[str] = (),
+    filters: Mapping[str, Any] | None = None,
+    id: Any = None,
+    status: Any = None,
+    agenda: bool = False,
+    subjobs: bool = False,
+    callbacks: bool = False,
+    updatedAfter: Any = None,
+    updatedBefore: Any = None,
+    submittedAfter: Any = None,
+    submittedBefore: Any = None,
+    minid: Any = None,
+    maxid: Any = None,
+    limit: Any = None,
+    orderby: str | None = None,
+) -> list[Job]:
+    """Jobs that fit all filters, by id unless *orderby*; agenda, subjobs and callbacks only when asked for."""
+    fields = [fields] if isinstance(fields, str) else list(fields or ())
+    asked = dict(filters or {})
+    if id is not None:
+        asked["id"] = [one.job for one in map(parse_job_or_subjob, flatten(id))]
+    if status is not None:
+        asked["status"] = status
+    rows = JobRow.objects.filter(visible_jobs(acting.current())).order_by(*_order(orderby))
+    bounds = {
+        "updated__gte": updatedAfter, "updated__lte": updatedBefore,
+        "timesubmit__gte": submittedAfter, "timesubmit__lte": submittedBefore,
+    }  # fmt: skip
+    rows = rows.filter(**{key: when(value, key.split("__")[0]) for key, value in bounds.items() if value is not None})
+    ids = {"pk__gte": minid, "pk__lte": maxid}
+    rows = rows.filter(**{key: number("id", value) for key, value in ids.items() if value is not None})
+    jobs = [job_object(row) for row in filtered(rows, asked, [*JOB_COLUMNS, "status"], _limit(limit))]
+    if agenda or "agenda" in fields:
+        _add_agendas(jobs)
+    if subjobs or "subjobs" in fields:
+        _add_subjobs(jobs)
+    if callbacks or "callbacks" in fields:
+        for job in jobs:
+            job["callbacks"] = []
+    return jobs
+
+
+def _limit(limit: Any) -> int | None:
+    if limit is None:
+        return None
+    found = int(number("id", limit))
+    if found < 0:
+        raise Invalid(f"{found} is no number of jobs", field="limit", hint="Give 0 or more.")
+    return found
+
+
+def _order(orderby: str | None) -> list[str]:
+    if not orderby:
+        return ["pk"]
+    words = str(orderby).split()
+    name = {"timesubmit": "timesubmit", "lastupdate": "updated"}.get(words[0], words[0])
+    direction = words[1].upper() if len(words) > 1 else "ASC"
+    if (
+        len(words) > 2
+        or direction not in ("ASC", "DESC")
+        or name not in (*JOB_COLUMNS, "status", "updated", "timesubmit")
+    ):
+        raise Invalid(
+            f"{orderby!r} is no order", field="orderby", hint="Write a field and ASC or DESC, such as 'id DESC'."
+        )
+    return [("-" if direction == "DESC" else "") + name, "pk"]
+
+
+def job_object(row: JobRow) -> Job:
+    """The job that qb hands out: all fields that it was submitted with, and what the farm knows of it."""
+    job = Job({**row.extra, **{name: getattr(row, name) for name in JOB_COLUMNS}})
+    work = {status: getattr(row, f"n_{status.word}") for status in Status}
+    subs = {status: getattr(row, f"s_{status.word}") for status in Status}
+    rolled = rollup(subjobs=subs, work=work, held=bool(row.held))
+    job |= {
+        "status": Status(row.status).word,
+        "subjobstatus": rolled.subjobs.word,
+        "agendastatus": rolled.agenda.word,
+        "flagsstring": constants.flags_text(row.flags),
+        "cpustally": tally(subs),
+        "todotally": tally(work),
+        "timesubmit": stamp(row.timesubmit),
+        "timestart": stamp(row.timestart),
+        "timecomplete": stamp(row.timecomplete),
+        "lastupdate": stamp(row.updated),
+        "globalorder": 0,
+        "serverid": 0,
+    }
+    job.setdefault("prod_show", row.show)
+    return Job(job)
+
+
+def tally(counts: Mapping[Status, int]) -> dict[str, int]:
+    by_word = {status.word: count for status, count in counts.items()}
+    return {word: by_word.get(word, 0) for word in constants.TALLY_STATUSES}
+
+
+def _add_agendas(jobs: list[Job]) -> None:
+    agendas: dict[int, list[Work]] = defaultdict(list)
+    rows = WorkRow.objects.filter(job_id__in=[job["id"] for job in jobs]).order_by("job_id", "pos")
+    hosts = _hosts_of(jobs)
+    for row in rows:
+        agendas[row.job_id].append(work_object(row, hosts))
+    for job in jobs:
+        job["agenda"] = agendas[job["id"]]
+
+
+def _hosts_of(jobs: list[Job]) -> dict[tuple[int, int], str]:
+    rows = SubjobRow.objects.filter(job_id__in=[job["id"] for job in jobs])
+    return {(job, idx): name for job, idx, name in rows.values_list("job_id", "idx", "host_name")}
+
+
+def work_object(row: WorkRow, hosts: Mapping[tuple[int, int], str]) -> Work:
+    return Work(
+        {
+            "id": row.pos,
+            "name": row.name,
+            "status": Status(row.status).word,
+            "host": hosts.get((row.job_id, row.subjob), ""),
+            "subid": row.subjob,
+            "package": row.package or {},
+            "resultpackage": row.result or {},
+            "result": row.result or {},
+            "count": row.attempts,
+            "retry": row.retries,
+            "retrydelay": stamp(row.wait_until),
+            "percent": 100 if row.status == Status.COMPLETE else 0,
+            "lastupdate": stamp(row.updated),
+            "timestart": stamp(row.started),
+            "timecomplete": stamp(row.finished),
+            "timecumulative": int(row.seconds),
+        }
+    )
+
+
+def _add_subjobs(jobs: list[Job]) -> None:
+    by_job: dict[int, list[Subjob]] = defaultdict(list)
+    for row in SubjobRow.objects.filter(job_id__in=[job["id"] for job in jobs]).order_by("job_id", "idx"):
+        by_job[row.job_id].append(subjob_object(row))
+    for job in jobs:
+        job["subjobs"] = by_job[job["id"]]
+
+
+def subjob_object(row: SubjobRow, taken: Mapping[str, Any] | None = None) -> Subjob:
+    return Subjob(
+        {
+            "pid": row.job_id,
+            "id": row.idx,
+            "host": row.host_name,
+            "address": "",
+            "status": Status(row.status).word,
+            "count": 1 if row.timestart else 0,
+            "retry": row.retries,
+            "allocations": ",".join(f"{key}={value:g}" for key, value in (taken or {}).items()),
+            "timestart": stamp(row.timestart),
+            "timecomplete": stamp(row.timecomplete),
+            "lastupdate": stamp(row.updated),
+        }
+    )
