@@ -1,7 +1,7 @@
 """The embedded farm: pages, Celery, housekeeping and SQLite in one process, and one local worker beside it.
 
-uvicorn runs in the main thread without its own signal handling (it raises SIGTERM again and skips what follows). Whoever ends
-this process finds nothing left after five seconds; the next start goes on where this one stopped.
+uvicorn runs in the main thread without its own signal handling (it raises SIGTERM again and skips what follows).
+Whoever ends this process finds nothing left after five seconds; the next start goes on where this one stopped.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -36,6 +35,7 @@ from qbcore.errors import QubeError
 from qbcore.hosts import active_hosts
 from qbcore.remote.address import parse_address
 from qbcore.remote.credentials import token_for, write_credentials
+from qbcore.writing import clock
 
 log = logging.getLogger("farm.embedded")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -43,7 +43,7 @@ GRACE = 3.5
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
-class CannotStart(Exception):
+class CannotStartError(Exception):
     """The farm cannot start; the text says why and what to do."""
 
 
@@ -80,10 +80,10 @@ def listen(place: Place) -> socket.socket:
     except OSError as wrong:
         server.close()
         if wrong.errno == errno.EADDRINUSE:
-            raise CannotStart(
+            raise CannotStartError(
                 f"port {place.port} of {place.host} is taken: stop what listens there (another farm?) or set FARM_PORT"
             ) from wrong
-        raise CannotStart(
+        raise CannotStartError(
             f"cannot listen on {place.host}:{place.port}: {wrong.strerror}. Set FARM_BIND and FARM_PORT"
         ) from wrong
     return server
@@ -95,7 +95,7 @@ def prepare(place: Place) -> None:
     password = os.environ.pop("FARM_ADMIN_PASSWORD", "") or None
     admin = permissions.ensure_user("admin", role="admin", password=password)
     if place.host not in LOOPBACK and not admin.has_usable_password():
-        raise CannotStart(
+        raise CannotStartError(
             f"FARM_BIND={place.host} lets others in, and admin has no password: set FARM_ADMIN_PASSWORD once, "
             "or leave FARM_BIND at 127.0.0.1"
         )
@@ -202,20 +202,20 @@ class Farm:
         self._server = Server(config)
         self._worker = LocalWorker(place)
         self._stop = threading.Event()
+        self._asked = asyncio.Event()
+        self._began = clock()
         self._housekeeping = threading.Thread(
             target=housekeeping.run, args=[self._stop], name="housekeeping", daemon=True
         )
 
     def run(self) -> None:
         """Until a signal says stop; also when SIGINT or SIGTERM were inherited as ignored."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._signalled)
         asyncio.run(self._serve())
 
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
-        self._server.should_exit = True
-
     async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._asked.set)
         serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
         celery = await asyncio.to_thread(Celery)
         while not self._server.started and not serving.done():
@@ -224,21 +224,24 @@ class Farm:
         self._housekeeping.start()
         self._worker.start()
         threading.Thread(target=self._announce, name="announce", daemon=True).start()
-        while not self._server.should_exit and not serving.done():
-            await asyncio.sleep(0.1)
+        asked = asyncio.create_task(self._asked.wait())
+        await asyncio.wait([asked, serving], return_when=asyncio.FIRST_COMPLETED)
+        await self._end(serving, celery)
+
+    async def _end(self, serving: asyncio.Task[None], celery: Celery) -> None:
+        """The worker goes first, while the site still answers it: it hands its frames back."""
         deadline = time.monotonic() + GRACE
         self._stop.set()
-        await asyncio.to_thread(
-            self._worker.stop, deadline
-        )  # while the site still answers it: it hands its frames back
+        await asyncio.to_thread(self._worker.stop, deadline)
         self._server.should_exit = True
-        await serving
-        await asyncio.wait_for(asyncio.to_thread(celery.stop), 1)
+        await asyncio.wait([serving], timeout=1.5)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(celery.stop), 0.5)
 
     def _announce(self) -> None:
         """Says that the farm is ready once its worker is, and how to sign in."""
         while not self._stop.wait(0.1):
-            if active_hosts():
+            if active_hosts(since=self._began):
                 break
         else:
             return
@@ -258,7 +261,7 @@ def main() -> int:
     try:
         listening = listen(place)
         prepare(place)
-    except CannotStart as why:
+    except CannotStartError as why:
         sys.stderr.write(f"The farm cannot start: {why}.\n")
         return 2
     Farm(place, listening).run()

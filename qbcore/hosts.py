@@ -45,7 +45,9 @@ class OldRequest(Conflict):
 
 def _check_protocol(given: Any) -> None:
     if given != PROTOCOL:
-        raise WrongProtocol(f"this supervisor speaks protocol {PROTOCOL}, the worker {given!r}: install the same version on both")
+        raise WrongProtocol(
+            f"this supervisor speaks protocol {PROTOCOL}, the worker {given!r}: install the same version on both"
+        )
 
 
 def silent_since(now: datetime) -> datetime:
@@ -72,7 +74,8 @@ def _join(name: str, join_token: str, token: str) -> HostRow:
         raise Conflict(f"a worker of the name {name} is alive: stop it first, or choose another name")
     redeem_join(join_token, name=name)
     host, _ = HostRow.objects.update_or_create(
-        name=name, defaults={"token": digest(token), "session": "", "joined": old.joined if old else now, "updated": now}
+        name=name,
+        defaults={"token": digest(token), "session": "", "joined": old.joined if old else now, "updated": now},
     )
     with acting.acting_as(acting.FARM):
         history.record("join", now=now, host=name, effect=f"host {name} joined")
@@ -99,7 +102,9 @@ def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
         raise Invalid("session must be 16 to 64 hexadecimal digits", field="session")
     alive = host.state == HostState.ACTIVE and host.seen is not None and host.seen > silent_since(now)
     if alive and host.session not in (session, str(body.get("previous") or "")):
-        raise WrongSession(f"another live worker speaks for {host.name}: stop it, or join this one under a name of its own")
+        raise WrongSession(
+            f"another live worker speaks for {host.name}: stop it, or join this one under a name of its own"
+        )
     _take_facts(host, body.get("facts"))
     host.session, host.seq, host.state, host.seen, host.updated = session, 0, HostState.ACTIVE, now, now
     host.reason = "" if not host.locked else host.reason
@@ -170,7 +175,11 @@ def _take_facts(host: HostRow, facts: Any) -> None:
     host.totals = {**{str(key)[:64]: float(value) for key, value in resources.items()}, **totals}
     speed = {"processor_speed": facts["processor_speed"]} if facts.get("processor_speed") else {}
     cores = {"cores": facts["processors"]} if facts.get("processors") else {}
-    host.properties = {**speed, **cores, **{str(key)[:64]: value for key, value in (facts.get("properties") or {}).items()}}
+    host.properties = {
+        **speed,
+        **cores,
+        **{str(key)[:64]: value for key, value in (facts.get("properties") or {}).items()},
+    }
     host.jobtypes = [str(one) for one in facts.get("jobtypes") or []][:200]
 
 
@@ -237,5 +246,7 @@ def extend_leases() -> int:
     return HostRow.objects.filter(state=HostState.ACTIVE).update(seen=clock())
 
 
-def active_hosts() -> int:
-    return HostRow.objects.filter(state=HostState.ACTIVE).count()
+def active_hosts(*, since: datetime | None = None) -> int:
+    """How many hosts are active; with *since*, how many of them were heard of after that."""
+    rows = HostRow.objects.filter(state=HostState.ACTIVE)
+    return (rows.filter(seen__gt=since) if since else rows).count()
