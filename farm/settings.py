@@ -35,7 +35,7 @@ def secret(folder: Path) -> str:
     """The farm's secret: given by the environment, else made once and kept beside the data."""
     given = env.str("FARM_SECRET", default="")
     if given:
-        return given
+        return str(given)
     path = folder / "secret"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,7 +1,7 @@
 """The worker's protocol on the wire: plain ASGI, because hosts ask often and need nothing of a page's machinery.
 
-Requests run in threads of their own, apart from the pages'. The websocket carries hints down and beats up; beats of all hosts are
-written once a second in one statement.
+Requests run in threads of their own, apart from the pages'. The websocket carries hints down and beats up; beats of all
+hosts are written once a second in one statement.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PREFIX = "/worker/v1/"
 _threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="worker-protocol")
 
 
-class TooLarge(QubeError):
+class TooLarge(QubeError):  # noqa: N818 -- reads as what happened
     """The body is too large: send smaller pieces."""
 
     code = "too_large"

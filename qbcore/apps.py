@@ -1,4 +1,4 @@
-"""Registers the farm with Django: how SQLite waits, how runs reach Celery, and that `import qb` here acts in this process."""
+"""Registers the farm with Django: how runs reach Celery, and that `import qb` acts in this process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The supervisor's side of the worker's protocol: docs/worker.md, step by step.
 
-One sync is one transaction under the host's row lock, so requests of one host never overlap, and a repeated one finds what the
-first did. What the worker must stop, go on with or forget is read from the rows, never remembered as a message.
+One sync is one transaction under the host's row lock, so requests of one host never overlap, and a repeated one finds
+what the first did. What the worker must stop, go on with or forget is read from the rows, never remembered as a
+message.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Round:
         self.failed: list[int] = []
         self.touched: set[int] = set()
         self.answer: dict[str, Any] = {
-            "starts": [], "frames": {}, "orders": {}, "drop": [], "over": [], "accepted": [], "next": hosts.beat_seconds()
+            "starts": [], "frames": {}, "orders": {}, "drop": [], "over": [], "accepted": [],
+            "next": hosts.beat_seconds(),
         }  # fmt: skip
         self._look()
         self.open = {row.pk: row for row in GrantRow.objects.filter(host_id=host.pk, ended__isnull=True)}
@@ -122,9 +124,10 @@ class Round:
         running = set(_ids(self.body, "running"))
         for grant, attempts in self.held.items():
             mine = running.intersection(attempts)
-            if mine and grant in self.open and self._job(grant):
-                placements.start(self._job(grant), self.open[grant], mine, now=self.now)
-                self.touched.add(self.open[grant].job_id)
+            job = self._job(grant) if mine and grant in self.open else None
+            if job:
+                placements.start(job, self.open[grant], mine, now=self.now)
+                self.touched.add(job.pk)
 
     def _job(self, grant: int) -> JobRow | None:
         return self.jobs.get(self.open[grant].job_id)
@@ -158,9 +161,9 @@ class Round:
         self.busy: dict[int, list[int]] = defaultdict(list)
         for row in mine.values():
             self.busy[row.grant_id or 0].append(row.attempt_id or 0)
-        for row in self.placed.values():
-            if row.attempt_id:
-                self.busy[row.grant_id or 0].append(row.attempt_id)
+        for unit in self.placed.values():
+            if unit.attempt_id:
+                self.busy[unit.grant_id or 0].append(unit.attempt_id)
         reported = set(self.answer["accepted"])
         for attempts in self.held.values():
             self.answer["drop"] += [
@@ -222,7 +225,7 @@ class Round:
 
 
 def _after(job: JobRow, subjob: SubjobRow) -> Status:
-    """What a subjob that finds nothing to do becomes: pending while items wait, are blocked or reserved elsewhere, else complete."""
+    """What a subjob with nothing to do becomes: pending while items wait, are blocked or reserved elsewhere."""
     if subjob.asked:
         return Status.of(subjob.asked)
     later = [Status.PENDING, Status.WAITING, Status.BLOCKED]

@@ -1,7 +1,7 @@
 """Hands out work: a host with room asks, and gets what the order of dispatch says it should run next.
 
-There is no leader. Each process keeps the waiting jobs in a pool for a moment; a pool that is behind costs nothing but a try, because
-placing and claiming are conditional.
+There is no leader. Each process keeps the waiting jobs in a pool for a moment; a pool that is behind costs nothing but
+a try, because placing and claiming are conditional.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ TEXTS = (
     *("priority", "localorder", "cluster", "requirements", "restrictions", "reservations", "hosts", "groups"),
     *("omithosts", "omitgroups", "hostorder", "prototype", "user", "flags"),
 )
-COLUMNS = ("id", "status", "updated", "todo", "n_pending", "s_pending", "name", "label", "account", "kind", "show", *TEXTS)
+COLUMNS = (
+    *("id", "status", "updated", "todo", "n_pending", "s_pending", "name", "label", "account", "kind", "show"),
+    *TEXTS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +161,7 @@ def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], 
     )
 
 
-def starts(
-    host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime
-) -> list[Start]:
+def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime) -> list[Start]:
     """Fills the host's free slots: places subjobs in the order of dispatch, each with frames."""
     found: list[Start] = []
     avoid: set[int] = set()

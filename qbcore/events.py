@@ -1,8 +1,8 @@
 """News: after a commit, hints of the form "kind, ids". A hint never carries data; whoever gets it reads again.
 
 Losing a hint delays news and loses nothing: hubs sweep. Hints of one process are merged for 50 ms by one publisher
-thread with its own loop (one send per commit through `async_to_sync` reaches 74 a second, this 3,388). Subscribers of this
-process are called directly; other processes hear through the channel layer, when it is Redis.
+thread with its own loop (one send per commit through `async_to_sync` reaches 74 a second, this 3,388). Subscribers of
+this process are called directly; other processes hear through the channel layer, when it is Redis.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _at_once: list[tuple[str, Listener]] = []
 def publish(kind: str, ids: Iterable[int]) -> None:
     """Announces, once this transaction is committed, that rows of *kind* (job, work, host, run, wake) changed.
 
-    For "work" the ids are those of the jobs whose frames changed. "wake" names hosts that should ask for work; no id: any.
+    For "work" the ids are those of the jobs whose frames changed. "wake" names hosts that should ask for work; no id:
+    any.
     """
     told = tuple(ids)
     transaction.on_commit(lambda: _committed(kind, told), robust=True)

@@ -1,8 +1,8 @@
 """Tallies and job status: deltas are folded into the job row, and what follows from that is decided once.
 
 The fold is one transaction under the job row's lock: add the deltas, count the subjobs, complete or revive subjobs,
-decide the status, write history, let dependents go. Whoever raises the number of live items of a job holds the same lock, so
-a fold that sees none left is right. Reports do not take it; their delta leads to the next fold.
+decide the status, write history, let dependents go. Whoever raises the number of live items of a job holds the same
+lock, so a fold that sees none left is right. Reports do not take it; their delta leads to the next fold.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _live(tally: Mapping[Status, int]) -> int:
 
 
 def _balance(job: JobRow, now: datetime) -> None:
-    """No live work: the subjobs that wait are complete. Live work without a live subjob: one comes back, or the work is over."""
+    """No live work: waiting subjobs are complete. Live work without a live subjob: one comes back, or it is over."""
     if not job.todo:
         return
     alive_work, tally = _live(work_tally(job)), subjob_tally(job)
@@ -126,7 +126,9 @@ def _passed(job: JobRow, before: Status, now: datetime) -> None:
 
 
 def _outcome(job: JobRow) -> str:
-    counts = [(word, getattr(job, f"n_{word}" if job.todo else f"s_{word}")) for word in ("complete", "failed", "killed")]
+    counts = [
+        (word, getattr(job, f"n_{word}" if job.todo else f"s_{word}")) for word in ("complete", "failed", "killed")
+    ]
     unit = "frames" if job.todo else "subjobs"
     return ", ".join(f"{count:,} {word}" for word, count in counts if count) + f" of {job.todo or job.cpus:,} {unit}"
 

@@ -24,7 +24,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 MOST_SLOTS = 4096
 
 
-class WrongProtocol(QubeError):
+class WrongProtocol(QubeError):  # noqa: N818 -- reads as what happened
     """This worker speaks another version of the protocol."""
 
     code = "protocol"
@@ -122,7 +122,7 @@ def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def beat_seconds() -> float:
-    return max(0.5, min(10.0, settings.FARM_LEASE / 6))
+    return max(0.5, min(10.0, float(settings.FARM_LEASE) / 6))
 
 
 def held_of(body: Mapping[str, Any]) -> dict[int, list[int]]:
@@ -191,7 +191,7 @@ def _amount(facts: Mapping[str, Any], key: str) -> float:
 
 
 def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:
-    """The host's row, locked, after checking that this is its worker and its newest request; the sign of life is noted."""
+    """The host's row, locked, if this is its worker and its newest request; the sign of life is noted."""
     host = locked(HostRow.objects.filter(pk=host_id)).get()
     if host.session != session:
         raise WrongSession(f"another worker speaks for {host.name} now: this one ends")
@@ -209,7 +209,7 @@ def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> Hos
 
 @writing
 def beat(sessions: Mapping[int, str]) -> list[int]:
-    """Signs of life that came over websockets, once a tick for all; answers the hosts whose session is no longer theirs."""
+    """Signs of life over websockets, once a tick for all; answers the hosts whose session is not theirs any more."""
     now = clock()
     good = dict(HostRow.objects.filter(pk__in=sessions).values_list("pk", "session"))
     alive = [host for host, session in sessions.items() if good.get(host) == session]
@@ -220,7 +220,7 @@ def beat(sessions: Mapping[int, str]) -> list[int]:
 
 @writing
 def give_up_silent() -> list[str]:
-    """Hosts that were silent for a lease are down: what they ran is pending again, its attempts are recorded as lost."""
+    """Hosts silent for a lease are down: what they ran is pending again, its attempts are recorded as lost."""
     now = clock()
     silent = HostRow.objects.filter(state=HostState.ACTIVE, seen__lt=silent_since(now))
     names = []

@@ -1,7 +1,7 @@
 """What the farm does by itself, again and again, in any number of processes: each duty is one process's at a time.
 
-A duty is taken by a row with a short lease. None of it passes through Celery: when Redis is gone, hosts are still given up,
-tallies still folded, retries still come due.
+A duty is taken by a row with a short lease. None of it passes through Celery: when Redis is gone, hosts are still given
+up, tallies still folded, retries still come due.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a submitted job says, checked field by field: plain values in, columns out. Pure words.
 
-Every number may arrive as text. Unknown keys are kept. What this version does not honour is refused with a sentence, never
-accepted and ignored.
+Every number may arrive as text. Unknown keys are kept. What this version does not honour is refused with a sentence,
+never accepted and ignored.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LARGEST = 2**31 - 1
 MOST_CPUS = 10_000
 MOST_FRAMES = 1_000_000
 
-TEXTS = (
-    "name label domain account kind notes mailaddress prototype cluster restrictions requirements reservations "
-    "hosts omithosts groups omitgroups dependency cwd"
-).split()  # fmt: skip
+TEXTS = [
+    "name", "label", "domain", "account", "kind", "notes", "mailaddress", "prototype", "cluster", "restrictions",
+    "requirements", "reservations", "hosts", "omithosts", "groups", "omitgroups", "dependency", "cwd",
+]  # fmt: skip
 NUMBERS = {
     "priority": 9999, "cpus": 1, "pgrp": 0, "pid": 0, "timelimit": -1, "agenda_timelimit": -1,
     "retrywork": 0, "retrywork_delay": 0, "retrysubjob": 0,
@@ -43,10 +43,11 @@ NOT_YET: dict[str, str] = {
     "timeout": "timeout raises an event, which this version does not: use timelimit",
     "agenda_timeout": "agenda_timeout raises an event, which this version does not: use agenda_timelimit",
 }
-READ_ONLY = frozenset(
-    "id status subjobstatus agendastatus reason todo cpustally todotally timesubmit timestart timecomplete lastupdate "
-    "globalorder serverid flagsstring subjobs agenda flags user package env".split()
-)  # fmt: skip
+READ_ONLY = frozenset([
+    "id", "status", "subjobstatus", "agendastatus", "reason", "todo", "cpustally", "todotally", "timesubmit",
+    "timestart", "timecomplete", "lastupdate", "globalorder", "serverid", "flagsstring", "subjobs", "agenda", "flags",
+    "user", "package", "env",
+])  # fmt: skip
 
 
 def columns(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +75,9 @@ def _refuse_what_is_not_honoured(job: Mapping[str, Any]) -> None:
         raise Invalid("a job needs a prototype", field="prototype", hint=f"Give one of {', '.join(PROTOTYPES)}.")
     if prototype not in PROTOTYPES:
         raise Unsupported(
-            f"{prototype!r} is no job type that this version runs", field="prototype", hint=f"Give one of {', '.join(PROTOTYPES)}."
+            f"{prototype!r} is no job type that this version runs",
+            field="prototype",
+            hint=f"Give one of {', '.join(PROTOTYPES)}.",
         )
     for key, sentence in NOT_YET.items():
         if job.get(key) not in (None, "", 0, "0", -1, "-1", [], {}):
@@ -146,7 +149,8 @@ def check_words(found: dict[str, Any]) -> None:
     for one in parse_reservations(found.get("reservations", "")):
         if one.scope != "host":
             raise Unsupported(
-                f"{one.scope}.{one.name} is not counted by this version: reserve host resources only", field="reservations"
+                f"{one.scope}.{one.name} is not counted by this version: reserve host resources only",
+                field="reservations",
             )
     found["cluster"] = "/" + found.get("cluster", "").strip().strip("/")
 
@@ -158,7 +162,9 @@ def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> list[tuple[str
         items = _frames(str(package["range"]))
     if items is None:
         if job.get("prototype") in ("cmdrange", "pyCmdrange"):
-            raise Invalid("a cmdrange job needs an agenda or package['range']", field="agenda", hint="Use qb.genframes('1-24').")
+            raise Invalid(
+                "a cmdrange job needs an agenda or package['range']", field="agenda", hint="Use qb.genframes('1-24')."
+            )
         return None
     if not isinstance(items, (list, tuple)):
         raise Invalid(f"the agenda must be a list of work items, not {type(items).__name__}", field="agenda")

@@ -116,7 +116,7 @@ def _read_files(parts: list[tuple[Path, int, int]], offset: int, length: int | N
 
 
 def attempt_range(row: AttemptRow, stream: str) -> tuple[int, int]:
-    """Where the attempt's bytes stand in its grant's file; of a running one, from where the one before it ended to the end."""
+    """Where the attempt's bytes stand in its grant's file; of a running one, all after the one before it."""
     if row.reported:
         return (row.out_from, row.out_to) if stream == "out" else (row.err_from, row.err_to)
     earlier = AttemptRow.objects.filter(grant_id=row.grant_id, pk__lt=row.pk, reported=True)
@@ -142,15 +142,15 @@ def forget(job: int) -> None:
     shutil.rmtree(folder(job), ignore_errors=True)
 
 
-def stdout(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:  # noqa: A002
+def stdout(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:
     return list(_rows([jobid, *extraJobids], ("out",), pos, len))
 
 
-def stderr(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:  # noqa: A002
+def stderr(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:
     return list(_rows([jobid, *extraJobids], ("err",), pos, len))
 
 
-def log(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:  # noqa: A002
+def log(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:
     """Both streams: of each attempt what it wrote to standard output, then to standard error."""
     return list(_rows([jobid, *extraJobids], STREAMS, pos, len))
 

@@ -1,7 +1,7 @@
 """Who may do what: one table of roles, asked inside the doors, and the tokens that say who somebody is.
 
-An artist acts on their own jobs, an operator on everybody's and on hosts, an admin on users and settings too. A viewer looks.
-A token of a running attempt reads its own job and nothing else.
+An artist acts on their own jobs, an operator on everybody's and on hosts, an admin on users and settings too. A viewer
+looks. A token of a running attempt reads its own job and nothing else.
 """
 
 from __future__ import annotations
@@ -27,8 +27,23 @@ from qbcore.writing import writing
 ROLES = ("viewer", "artist", "operator", "admin")
 OWN, ANY = "own", "any"
 JOB_VERBS = frozenset(
-    "kill retry requeue block unblock suspend resume killwork retrywork requeuework blockwork unblockwork modify remove archive"
-    .split()
+    [
+        "kill",
+        "retry",
+        "requeue",
+        "block",
+        "unblock",
+        "suspend",
+        "resume",
+        "killwork",
+        "retrywork",
+        "requeuework",
+        "blockwork",
+        "unblockwork",
+        "modify",
+        "remove",
+        "archive",
+    ]
 )
 GRANTS: dict[str, dict[str, str]] = {
     "viewer": {"see": ANY},
@@ -161,7 +176,7 @@ def ensure_user(name: str, *, role: str, password: str | None = None) -> Any:
     """The user of that name, made when missing; an admin is a superuser."""
     users = get_user_model().objects
     user, made = users.get_or_create(
-        **{"username": name}, defaults={"is_superuser": role == "admin", "is_staff": role == "admin"}
+        username=name, defaults={"is_superuser": role == "admin", "is_staff": role == "admin"}
     )
     if made:
         user.set_unusable_password()

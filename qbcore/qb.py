@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qbcore import logs, queries, submission, verbs
@@ -39,6 +39,6 @@ EXPOSED: dict[str, Callable[..., Any]] = {
 }
 
 
-def call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """The transport of `surface` inside the site: the same names, no HTTP between."""
     return EXPOSED[name](*args, **kwargs)

@@ -39,4 +39,3 @@ def parse(given: str) -> Spans:
 def positions(spans: Iterable[tuple[int, int]]) -> Iterator[int]:
     for first, last in spans:
         yield from range(first, last + 1)
-

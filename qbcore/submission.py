@@ -16,7 +16,7 @@ from qbcore.control import subjobs
 from qbcore.errors import Invalid, Refused, Unsupported
 from qbcore.ids import flatten
 from qbcore.models import DependencyRow, JobRow, SubmissionRow, WorkRow
-from qbcore.objects import Job, SubmitResult
+from qbcore.objects import SubmitResult
 from qbcore.permissions import digest, may, need
 from qbcore.queries import jobinfo
 from qbcore.ranges import binarySort
@@ -25,16 +25,18 @@ from qbcore.triggers import parse_dependency
 from qbcore.writing import clock, locked, on_postgres, writing
 
 Agenda = list[tuple[str, bool, Any]] | None
-MODIFIABLE = (
-    "priority timelimit agenda_timelimit name label account notes cluster restrictions requirements reservations "
-    "groups hosts omithosts omitgroups pgrp cpus env retrywork retrysubjob retrywork_delay mailaddress"
-).split()  # fmt: skip
+MODIFIABLE = [
+    "priority", "timelimit", "agenda_timelimit", "name", "label", "account", "notes", "cluster", "restrictions",
+    "requirements", "reservations", "groups", "hosts", "omithosts", "omitgroups", "pgrp", "cpus", "env", "retrywork",
+    "retrysubjob", "retrywork_delay", "mailaddress",
+]  # fmt: skip
 
 
 def submit(*jobs: Any, _key: str = "", **options: Any) -> SubmitResult:
     """Submits one job, several, or a list; answers them in order with their ids. All are stored, or none.
 
-    *_key* makes a repeated call answer the first call's jobs. Other options of the original are accepted and mean nothing here.
+    *_key* makes a repeated call answer the first call's jobs. Other options of the original are accepted and mean
+    nothing here.
     """
     given = [job for one in jobs for job in (one if isinstance(one, (list, tuple)) else [one])]
     if not given:
@@ -121,7 +123,21 @@ def _refuse_second_label(row: JobRow) -> None:
         raise Invalid(f"two jobs of process group {row.pgrp} are labelled {row.label!r}", field="label")
 
 
-WORK_COLUMNS = "job_id pos rank name status held retries losses attempts subjob updated seconds package".split()
+WORK_COLUMNS = [
+    "job_id",
+    "pos",
+    "rank",
+    "name",
+    "status",
+    "held",
+    "retries",
+    "losses",
+    "attempts",
+    "subjob",
+    "updated",
+    "seconds",
+    "package",
+]
 
 
 def _insert_work(row: JobRow, agenda: Sequence[tuple[str, bool, Any]], now: datetime) -> None:
@@ -172,7 +188,7 @@ def _link(row: JobRow, submitted: Sequence[JobRow], text: str, now: datetime) ->
 
 
 def _parent(row: JobRow, target: str, submitted: Sequence[JobRow]) -> JobRow:
-    """The job that a dependency names, by id or by a label in the same process group; locked, so that its end is not missed."""
+    """The job that a dependency names, by id or by label in its group; locked, so that its end is not missed."""
     if target in (str(row.pk), row.label or None):
         raise Invalid(f"job {row.name!r} depends on itself", field="dependency", hint="Name another job.")
     rows = locked(JobRow.objects.all())
@@ -195,8 +211,8 @@ def _hold_back(row: JobRow, now: datetime) -> None:
     folding.settle(job)
 
 
-def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) -> list[int]:  # noqa: N803
-    """Changes parameters of jobs that are not over; answers their ids. An unknown parameter is an error and changes nothing."""
+def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) -> list[int]:
+    """Changes parameters of jobs that are not over; answers their ids. An unknown parameter is an error."""
     if not isinstance(modifyParamDict, Mapping) or not modifyParamDict:
         raise Invalid("give the parameters to change as a dictionary", field="modifyParamDict")
     changes = checked_changes(modifyParamDict)
@@ -208,7 +224,9 @@ def checked_changes(params: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [key for key in params if key not in MODIFIABLE]
     if unknown:
         raise Invalid(
-            f"{unknown[0]!r} cannot be modified", field=str(unknown[0]), hint=f"Give one of {', '.join(sorted(MODIFIABLE))}."
+            f"{unknown[0]!r} cannot be modified",
+            field=str(unknown[0]),
+            hint=f"Give one of {', '.join(sorted(MODIFIABLE))}.",
         )
     found = jobspec.columns({"prototype": "cmdline", **params})
     if "priority" in params and params["priority"] in (None, ""):
@@ -239,4 +257,3 @@ def modify_job(job_id: int, changes: Mapping[str, Any]) -> dict[str, Any] | None
 def _cpus(job: JobRow, wanted: int) -> int:
     limited = job.todo and not job.flags & FLAGS["disable_cpu_limit"]
     return min(wanted, WorkRow.objects.filter(job_id=job.pk).count()) if limited else wanted
-

@@ -1,7 +1,8 @@
-"""The verbs of qb: one declared row each. What a verb does is in `control`; here is how it is asked, recorded and answered.
+"""The verbs of qb: one declared row each. What a verb does is in `control`; here is how it is asked, recorded and
+answered.
 
-All answer the ids that changed (subjobs '250.0' for job verbs, items '250:5' for work verbs); what did not change is absent, and so
-are ids that do not exist.
+All answer the ids that changed (subjobs '250.0' for job verbs, items '250:5' for work verbs); what did not change is
+absent, and so are ids that do not exist.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ WORK_VERBS = {
 
 
 def hold_job(verb: str, job_id: int) -> JobRow | None:
-    """The job's row, locked and folded, after asking whether the actor may; None when it is not there (or not to be seen)."""
+    """The job's row, locked and folded, after asking whether the actor may; None when it is not to be seen."""
     actor = acting.current()
     job = locked(JobRow.objects.filter(visible_jobs(actor), pk=job_id)).first()
     if job is None:
@@ -105,7 +106,7 @@ def act_on_job(verb: str, job_id: int, only: int | None = None) -> list[int]:
 def act_on_work(
     verb: str, job_id: int, where: Q, *, after: int = -1, limit: int | None = None, record: bool = True
 ) -> list[WorkRow]:
-    """Does *verb* to the items of one job that fit *where*, at most *limit* after position *after*; answers them as they were."""
+    """Does *verb* to the items of a job that fit *where*, at most *limit* after *after*; answers them as they were."""
     job = hold_job(verb, job_id)
     if job is None:
         return []
@@ -129,7 +130,7 @@ def act_on_work(
 
 
 def _wake_for(job: JobRow, items: Sequence[WorkRow]) -> None:
-    """Hosts that hold one of the items must hear that it is no longer theirs; any host may want what becomes pending."""
+    """Hosts that hold one of the items must hear that it is no longer theirs."""
     grants = {item.grant_id for item in items if item.grant_id}
     held = SubjobRow.objects.filter(job_id=job.pk, grant_id__in=grants) if grants else []
     events.publish("wake", [row.host_id for row in held if row.host_id])

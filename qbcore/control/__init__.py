@@ -1,1 +1,1 @@
-"""The writer of status: conditional changes of work, subjobs and jobs, each with its delta. Rooms: work, subjobs, jobs."""
+"""The writer of status: conditional changes of work, subjobs and jobs, each with its delta."""

@@ -40,7 +40,7 @@ class Report:
 
 
 def finish(job: JobRow, grant: GrantRow, reports: Sequence[Report], *, now: datetime) -> list[AttemptRow]:
-    """Takes reports of one grant in: what still belongs to its attempt is turned, all is recorded. Answers the failed."""
+    """Takes reports of one grant in: what still belongs to its attempt is turned. Answers the failed."""
     known = {row.pk: row for row in AttemptRow.objects.filter(pk__in=[report.attempt for report in reports])}
     fresh = [report for report in reports if report.attempt not in known or not known[report.attempt].reported]
     units = [report for report in fresh if report.pos == UNIT]
@@ -93,7 +93,7 @@ def _finish_unit(job: JobRow, grant: GrantRow, report: Report, *, now: datetime)
 def _finish_frames(
     job: JobRow, reports: Sequence[Report], known: dict[int, AttemptRow], *, now: datetime
 ) -> tuple[dict[int, WorkRow], dict[int, Ending]]:
-    """Turns the items whose attempt is still the one reported; answers the items by attempt and how each attempt ended."""
+    """Turns items that still belong to the attempt reported; answers items and endings by attempt."""
     found = locked(WorkRow.objects.filter(job_id=job.pk, pos__in=[report.pos for report in reports])).order_by("pos")
     items = {
         row.pos: row for row in found.only("pos", "name", "status", "retries", "attempts", "attempt_id", "seconds")
@@ -112,7 +112,7 @@ def _finish_frames(
 
 
 def _counts(item: WorkRow, report: Report, attempt: AttemptRow | None) -> bool:
-    """The item still belongs to the attempt; or it was given up as lost, is back in the queue, and is done after all."""
+    """The item still belongs to the attempt; or it was lost, is back in the queue, and is done after all."""
     if item.attempt_id == report.attempt:
         return item.status not in DONE
     lost = attempt is not None and attempt.ending == Ending.LOST
@@ -129,18 +129,24 @@ def _outcome(job: JobRow, item: WorkRow, report: Report) -> tuple[Status, Ending
     return Status.FAILED, Ending.FAILED, item.retries
 
 
+TURNED = {
+    "pos": "integer",
+    "status": "integer",
+    "retries": "integer",
+    "seconds": "double precision",
+    "attempts": "integer",
+}
+"""The columns of the values in `_turn_many`, in order, with their type in SQL."""
+
+
 def _turn_many(job: JobRow, turns: Sequence[tuple[WorkRow, Report, Status, int]], now: datetime) -> None:
     """All these items to their new statuses in one statement, with one delta."""
     if not turns:
         return
     adapt = connection.ops.adapt_datetimefield_value
     wait = adapt(now + timedelta(seconds=max(0, job.retrywork_delay)))
-    values = ", ".join(
-        [
-            "(CAST(%s AS integer), CAST(%s AS integer), CAST(%s AS integer), CAST(%s AS double precision), CAST(%s AS integer))"
-        ]
-        * len(turns)
-    )
+    kinds = ", ".join(f"CAST(%s AS {kind})" for kind in TURNED.values())
+    values = ", ".join([f"({kinds})"] * len(turns))
     cells = [
         cell
         for item, report, to, retries in turns
@@ -149,7 +155,8 @@ def _turn_many(job: JobRow, turns: Sequence[tuple[WorkRow, Report, Status, int]]
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE work SET status = v.column2, retries = v.column3, seconds = work.seconds + v.column4, "
-            f"attempts = attempts + v.column5, attempt_id = NULL, grant_id = NULL, reserved_until = NULL, updated = %s, "
+            "attempts = attempts + v.column5, attempt_id = NULL, grant_id = NULL, reserved_until = NULL, "
+            "updated = %s, "
             f"finished = CASE WHEN v.column2 IN (16, 32, 48) THEN CAST(%s AS {_time_type()}) END, "
             f"wait_until = CASE WHEN v.column2 = 288 THEN CAST(%s AS {_time_type()}) END "
             f"FROM (VALUES {values}) AS v WHERE work.job_id = %s AND work.pos = v.column1",

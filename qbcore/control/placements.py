@@ -160,7 +160,7 @@ def _claim_unit(job: JobRow, grant: GrantRow, *, now: datetime) -> list[Frame]:
 
 
 def close(grants: Sequence[GrantRow], ending: Ending, *, now: datetime) -> None:
-    """The grants' processes are gone: what they held goes back, their subjobs leave the host, what they took is free."""
+    """The grants' processes are gone: what they held goes back, their subjobs leave the host."""
     for grant in sorted(grants, key=lambda row: (row.job_id, row.idx)):
         if not GrantRow.objects.filter(pk=grant.pk, ended__isnull=True).update(ended=now, ending=ending):
             continue
@@ -175,7 +175,7 @@ def close(grants: Sequence[GrantRow], ending: Ending, *, now: datetime) -> None:
 
 
 def _leave(row: SubjobRow, ending: Ending, now: datetime) -> None:
-    """A subjob whose process is gone is pending again, or what it was asked to become; lost while suspended: blocked."""
+    """A subjob without its process is pending, or what it was asked to become; lost while suspended: blocked."""
     if row.attempt_id:
         AttemptRow.objects.filter(pk=row.attempt_id, ended__isnull=True).update(ended=now, ending=ending)
     to = Status.of(row.asked) if row.asked else Status.PENDING

@@ -22,7 +22,7 @@ def take(job: int, *, frm: Iterable[Status], only: int | None = None, limit: int
 
 
 def turn(job: int, subjobs: Sequence[SubjobRow], to: Status, *, now: datetime, **also: Any) -> None:
-    """Gives taken subjobs the status *to*. One that leaves its host gives up its grant, which ends when the worker says so."""
+    """Gives taken subjobs the status *to*. One that leaves its host gives up its grant, which the worker ends."""
     if not subjobs:
         return
     if to not in PLACED:

@@ -1,7 +1,7 @@
 """Changes of work items: take them under lock, turn them to another status, keep the tallies true.
 
-Every change inserts a delta; the job row itself is written by `folding` alone (a hot job's row would otherwise be the lock
-that everything waits for: measured 182 frames a second).
+Every change inserts a delta; the job row itself is written by `folding` alone (a hot job's row would otherwise be the
+lock that everything waits for: measured 182 frames a second).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def delta(job: int, change: Mapping[Status, int], *, timed: int = 0, seconds: fl
 
 
 def interrupt(items: Iterable[WorkRow], ending: Ending, *, now: datetime) -> None:
-    """Ends the running attempts of items that are taken away from them; what the worker reports later only adds to the record."""
+    """Ends the running attempts of items taken away; what the worker reports later only adds to the record."""
     attempts = [
         item.attempt_id for item in items if item.attempt_id and item.status in (Status.RUNNING, Status.SUSPENDED)
     ]
@@ -94,7 +94,8 @@ def fail(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
 
 
 def give_back(job: int, grants: Iterable[int], ending: Ending, *, now: datetime) -> list[WorkRow]:
-    """What the grants hold goes back to pending: running items lose their attempt, reserved ones just their reservation.
+    """What the grants hold goes back to pending: running items lose their attempt, reserved ones just their
+    reservation.
 
     An item that was lost with its host for the third time fails: it takes hosts down.
     """

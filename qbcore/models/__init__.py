@@ -1,7 +1,7 @@
 """The farm's rows: columns, constraints and indexes, no behaviour.
 
-Hot tables (work, attempt, placement, delta) carry no database foreign keys: a key check would lock the job row from every
-report. `control` cleans up after itself and housekeeping checks.
+Hot tables (work, attempt, placement, delta) carry no database foreign keys: a key check would lock the job row from
+every report. `control` cleans up after itself and housekeeping checks.
 """
 
 from qbcore.models.hosts import AttemptRow, CounterRow, GrantRow, HostRow, JoinTokenRow

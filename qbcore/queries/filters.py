@@ -37,7 +37,7 @@ def when(value: Any, field: str) -> datetime:
 
 
 def match(column: str, value: Any) -> Q:
-    """One filter: a value, a list of values (any), `*` and `%` wildcards. A regular expression is applied to rows later."""
+    """One filter: a value, a list of values (any), `*` and `%` wildcards. Regular expressions come later."""
     found = Q(pk__in=[])
     for one in value if isinstance(value, (list, tuple, set)) else [value]:
         found |= _match_one(column, one)

@@ -38,7 +38,7 @@ def hostinfo(
     state: Any = None,
     subjobs: bool = False,
 ) -> list[Host]:
-    """Hosts that fit all filters, by name. `state` also takes locked, banned and running (active with a running subjob)."""
+    """Hosts that fit all filters, by name. `state` also takes locked, banned and running (has a running subjob)."""
     fields = [fields] if isinstance(fields, str) else list(fields or ())
     asked = dict(filters or {})
     if name is not None:
@@ -113,7 +113,7 @@ def _add_host_subjobs(hosts: list[Host], rows: list[HostRow]) -> None:
     by_host: dict[int | None, list[Subjob]] = defaultdict(list)
     placed = SubjobRow.objects.filter(status__in=PLACED, host_id__in=[row.pk for row in rows])
     grants = {grant.pk: grant.taken for grant in GrantRow.objects.filter(pk__in=placed.values("grant_id"))}
-    for row in placed.order_by("job_id", "idx"):
-        by_host[row.host_id].append(subjob_object(row, grants.get(row.grant_id or 0)))
+    for subjob in placed.order_by("job_id", "idx"):
+        by_host[subjob.host_id].append(subjob_object(subjob, grants.get(subjob.grant_id or 0)))
     for host, row in zip(hosts, rows, strict=True):
         host["subjobs"] = by_host[row.pk]

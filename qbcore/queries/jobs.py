@@ -15,7 +15,13 @@ from qbcore.permissions import visible_jobs
 from qbcore.queries.filters import filtered, number, stamp, when
 from qbcore.states import Status, rollup
 
-JOB_COLUMNS = ["id", "pid", "pgrp", "name", "label", "user", "domain", "account", "kind", "notes", "mailaddress", "prototype", "cluster", "restrictions", "requirements", "reservations", "hosts", "omithosts", "groups", "omitgroups", "hostorder", "dependency", "flags", "priority", "localorder", "cpus", "max_cpus", "todo", "package", "env", "cwd", "timeout", "timelimit", "agenda_timeout", "agenda_timelimit", "retrywork", "retrywork_delay", "retrysubjob", "reason"]  # fmt: skip
+JOB_COLUMNS = [
+    "id", "pid", "pgrp", "name", "label", "user", "domain", "account", "kind", "notes", "mailaddress", "prototype",
+    "cluster", "restrictions", "requirements", "reservations", "hosts", "omithosts", "groups", "omitgroups",
+    "hostorder", "dependency", "flags", "priority", "localorder", "cpus", "max_cpus", "todo", "package", "env", "cwd",
+    "timeout", "timelimit", "agenda_timeout", "agenda_timelimit", "retrywork", "retrywork_delay", "retrysubjob",
+    "reason",
+]  # fmt: skip
 
 
 def jobinfo(

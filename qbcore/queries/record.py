@@ -25,7 +25,10 @@ API_LEVEL = "6.0"
 
 
 def hist(jobid: Any, *extraJobids: Any) -> list[dict[str, Any]]:
-    """The history of jobs or subjobs, oldest first: comment, stamp (text), timestamp (unix), jobid, subid or workid (-1 unused)."""
+    """The history of jobs or subjobs, oldest first.
+
+    Rows: comment, stamp (text), timestamp (unix seconds), jobid, subid and workid (-1: unused).
+    """
     rows: list[dict[str, Any]] = []
     for one in map(parse_job_or_subjob, flatten([jobid, *extraJobids])):
         if JobRow.objects.filter(pk=one.job).exists() and not _sees(one.job):
