@@ -92,7 +92,7 @@ def listen(place: Place) -> socket.socket:
 def prepare(place: Place) -> None:
     """Database and admin are there; a farm that others can reach has a password."""
     call_command("migrate", verbosity=0, interactive=False)
-    password = os.environ.pop("FARM_ADMIN_PASSWORD", "") or None
+    password = os.environ.get("FARM_ADMIN_PASSWORD") or None
     admin = permissions.ensure_user("admin", role="admin", password=password)
     if place.host not in LOOPBACK and not admin.has_usable_password():
         raise CannotStartError(
@@ -100,6 +100,13 @@ def prepare(place: Place) -> None:
             "or leave FARM_BIND at 127.0.0.1"
         )
     keep_credentials(place, admin)
+
+
+def _forget_password(listening: socket.socket) -> None:
+    """Starts anew without the password: jobs run as the same account and could read this process's environment."""
+    if os.environ.pop("FARM_ADMIN_PASSWORD", ""):
+        listening.close()
+        os.execv(sys.executable, [sys.executable, *sys.argv])
 
 
 def keep_credentials(place: Place, admin: Any) -> None:
@@ -261,6 +268,7 @@ def main() -> int:
     try:
         listening = listen(place)
         prepare(place)
+        _forget_password(listening)
     except CannotStartError as why:
         sys.stderr.write(f"The farm cannot start: {why}.\n")
         return 2

@@ -13,8 +13,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,18 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def data_folder() -> Path:
+    """The folder of everything the farm keeps; one that cannot be used ends the start with a sentence."""
     folder = Path(env.str("FARM_DATA", default="") or BASE_DIR / "var").resolve()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as wrong:
+        sys.stderr.write(
+            f"The farm cannot start: its data folder {folder} cannot be written ({wrong.strerror}). "
+            "Set FARM_DATA to a folder that can.\n"
+        )
+        raise SystemExit(2) from None
     return folder
 
 
