@@ -62,7 +62,7 @@ class Caller(threading.Thread):
                 self._pause(pause)
                 continue
             if sent > silent_since + SHORTEST_PAUSE:
-                log.warning("the supervisor answers again after %.0f s", time.monotonic() - silent_since)
+                log.warning("the supervisor answers again after %.1f s", time.monotonic() - silent_since)
             return answer
 
     def _pause(self, seconds: float) -> None:

@@ -45,7 +45,11 @@ class Attempt:
 
 
 class Grant:
-    """Times are monotonic seconds. `ended` and `finishing` say that it takes no further frames."""
+    """Times are monotonic seconds.
+
+    `ended` and `finishing`: it takes no further frames. `closed`: the supervisor is done with it. `asked`: the last
+    request asked for frames. `returned`: frames were handed back since the last request.
+    """
 
     def __init__(self, given: Mapping[str, Any], out: Spool, err: Spool, site: Site) -> None:
         self.id = int(given["grant"])
@@ -59,6 +63,7 @@ class Grant:
         self.ended = False
         self.closed = False
         self.asked = False
+        self.returned = False
         self._batch = len(self.queue)
         self._pace = math.inf
         self._spent = 0.0
@@ -83,8 +88,12 @@ class Grant:
         """It has run out of frames, or is about to and could not ask in time then."""
         if self.suspended or self.finishing or self.ended:
             return False
-        short = self._pace * (len(self.queue) + 1) < AHEAD
-        return self.idle or (short and len(self.queue) <= self._batch // 2)
+        return self.idle or (self.lasts < AHEAD and len(self.queue) <= self._batch // 2)
+
+    @property
+    def lasts(self) -> float:
+        """Seconds until it runs out of frames, if they take as long as the last ones did."""
+        return 0.0 if self.idle else self._pace * (len(self.queue) + 1)
 
     def add(self, frames: Iterable[Frame]) -> None:
         known = set(self.held())
@@ -100,7 +109,7 @@ class Grant:
             self.end(now)
         self.finishing = word == "finish"
         if self.finishing:
-            self.queue.clear()
+            self._hand_back()
         if self.suspended != (word == "suspend"):
             self.suspended = not self.suspended
             self.asked = False
@@ -109,7 +118,7 @@ class Grant:
     def end(self, now: float) -> None:
         """The running frame ends now, the rest is handed back."""
         self.ended = True
-        self.queue.clear()
+        self._hand_back()
         self._stop("ended", "", now)
 
     def close(self) -> None:
@@ -142,7 +151,7 @@ class Grant:
             seconds = self.job[self.running.limited_by]
             self._stop("timelimit", f"ran longer than its {self.running.limited_by} of {seconds} s", now)
             if self.ended:
-                self.queue.clear()
+                self._hand_back()
         self.running.process.tick(now)
 
     def deadline(self, now: float) -> float:
@@ -185,6 +194,10 @@ class Grant:
         if frame > 0 and attempt.frame["pos"] >= 0:
             limits.append((frame, "agenda_timelimit"))
         attempt.limit, attempt.limited_by = min(limits, default=(math.inf, ""))
+
+    def _hand_back(self) -> None:
+        self.returned = self.returned or bool(self.queue)
+        self.queue.clear()
 
     def _hold(self, now: float) -> None:
         if self.running:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qbcore.worker.grants import Attempt, Grant, Site
-from qbcore.worker.reports import Reports
+from qbcore.worker.reports import PATIENCE, Reports
 from qbcore.worker.shipper import Shipper
 from qbcore.worker.spool import Spool
 from qbcore.worker.state import StateFolder
@@ -51,6 +51,8 @@ class Holdings:
         gone = [*self._parting, *(grant.id for grant in self._done(untold))]
         here = [grant for grant in self.grants.values() if grant.id not in gone]
         want = [grant for grant in here if grant.wants]
+        for grant in here:
+            grant.returned = False
         for grant in want:
             grant.asked = True
         said = Said(now, frozenset(grant.id for grant in here), frozenset(gone))
@@ -146,7 +148,7 @@ class Holdings:
         if self._parting or any(True for _ in self._done(untold)):
             yield now
         for grant in self.grants.values():
-            if grant.idle and grant.wants and not grant.asked:
+            if grant.returned or (grant.wants and not grant.asked and grant.lasts < PATIENCE):
                 yield now
             if grant.queue:
                 yield self._sure + KEEP

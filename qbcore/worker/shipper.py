@@ -17,7 +17,7 @@ SPACING = 0.05  # seconds between two rounds: output of many short frames goes t
 
 
 class Shipper(threading.Thread):
-    """Give it spools; it removes each once that is closed and sent. `told` is called after a round that sent bytes."""
+    """Give it spools; it removes each once that is closed and sent. `told` is called when something was sent."""
 
     def __init__(self, client: Client, told: Callable[[], None]) -> None:
         super().__init__(name="shipper", daemon=True)
@@ -66,12 +66,12 @@ class Shipper(threading.Thread):
         with self._changed:
             self._poked = False
             spools = list(self._spools)
-        before = sum(spool.sent for spool in spools)
+        before = [(spool.sent, spool.forgotten) for spool in spools]
         more = [spool for spool in spools if self._sent_one(spool)]
         for spool in spools:
             if spool.finished:
                 self._remove(spool)
-        if sum(spool.sent for spool in spools) != before:
+        if before != [(spool.sent, spool.forgotten) for spool in spools]:
             self._told()
         return bool(more)
 

@@ -22,6 +22,7 @@ class Host:
     def __init__(self, folder: Path, supervisor: Supervisor, *options: str) -> None:
         self.folder = folder
         self.state = folder / "state"
+        (folder / "log").touch()
         self.join = folder / "join"
         self.join.write_text("qbj_once\n")
         self.join.chmod(0o600)

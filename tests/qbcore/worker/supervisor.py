@@ -18,6 +18,21 @@ PATIENCE = 20.0  # seconds that a test waits for something to come true
 
 Message = dict[str, Any]
 
+JOB: Message = {
+    "id": 1,
+    "pgrp": 1,
+    "cpus": 1,
+    "package": {"cmdline": "true"},
+    "name": "test",
+    "prototype": "cmdrange",
+    "env": {},
+    "cwd": "",
+    "user": "ada",
+    "kind": "",
+    "timelimit": -1,
+    "agenda_timelimit": -1,
+}
+
 
 @dataclass
 class Subjob:
@@ -56,6 +71,8 @@ class Supervisor:
         self.drops: set[int] = set()
         self.beats = 0
         self.problems: list[str] = []
+        self.accepts = True
+        self.websockets = True
         self.give = 1
         self.next = 5.0
         self.beat = 1.0
@@ -76,6 +93,7 @@ class Supervisor:
 
     def start(self) -> None:
         options: Message = {"interface": "asgi3", "lifespan": "off", "ws": "websockets-sansio", "loop": "asyncio"}
+        options["timeout_graceful_shutdown"] = 2
         config = uvicorn.Config(self.app, "127.0.0.1", self.port, log_config=None, **options)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -84,7 +102,7 @@ class Supervisor:
 
     def stop(self) -> None:
         if self._server and self._thread:
-            self._server.force_exit = self._server.should_exit = True
+            self._server.should_exit = True
             self._thread.join(PATIENCE)
             self._server = None
 
@@ -100,11 +118,7 @@ class Supervisor:
     def submit(self, cmdline: str, *names: str, subjobs: int = 1, **fields: Any) -> None:
         """A job; without names it has no agenda. It starts at the worker's next request."""
         number = next(self._numbers)
-        job = {
-            **{"id": number, "name": "test", "prototype": "cmdrange", "package": {"cmdline": cmdline}, "env": {}},
-            **{"cwd": "", "user": "ada", "pgrp": number, "cpus": subjobs, "kind": ""},
-            **{"timelimit": -1, "agenda_timelimit": -1, **fields},
-        }
+        job = {**JOB, "id": number, "pgrp": number, "cpus": subjobs, "package": {"cmdline": cmdline}, **fields}
         frames = deque(enumerate(names)) if names else None
         with self.changed:
             for idx in range(subjobs):
@@ -203,6 +217,7 @@ class Supervisor:
             self._take_back(self.grants[int(number)], keep=set(attempts))
         for number in told["gone"]:
             self._gone(self.grants[number])
+        self._take_back_unheld(told)
         frames, over = self._more(told["want"])
         return 200, {
             "starts": self._starts() if told["room"] else [],
@@ -210,7 +225,7 @@ class Supervisor:
             "over": over,
             "orders": {number: self.orders[int(number)] for number in told["held"] if int(number) in self.orders},
             "drop": [number for some in told["held"].values() for number in some if number in self.drops],
-            "accepted": [report["attempt"] for report in told["reports"]],
+            "accepted": [report["attempt"] for report in told["reports"]] if self.accepts else [],
             "next": self.next,
         }
 
@@ -225,6 +240,13 @@ class Supervisor:
     def _take_back(self, grant: Grant, keep: set[int]) -> None:
         for attempt in [attempt for attempt in grant.given if attempt not in keep]:
             grant.subjob.frames.append(grant.given.pop(attempt))
+
+    def _take_back_unheld(self, told: Message) -> None:
+        """Grants that went out in an answer which was lost wait for a place again."""
+        for number, grant in self.grants.items():
+            if not grant.gone and not grant.over and str(number) not in told["held"]:
+                self._gone(grant)
+                self.waiting.append(grant.subjob)
 
     def _gone(self, grant: Grant) -> None:
         self._take_back(grant, keep=set())
@@ -247,7 +269,7 @@ class Supervisor:
         return [{"grant": number, "job": subjob.job, "subjob": subjob.idx, "frames": self._frames(grant)}]
 
     def _frames(self, grant: Grant) -> list[Message]:
-        found = []
+        found: list[Message] = []
         while grant.subjob.frames and len(found) < self.give:
             pos, name = grant.subjob.frames.popleft()
             attempt = next(self._numbers)
@@ -268,6 +290,9 @@ class Supervisor:
         assert headers[b"authorization"] == b"Bearer qbh_host"
         assert headers[b"x-qb-session"].decode() == self.session
         await receive()
+        if not self.websockets:
+            await send({"type": "websocket.close"})
+            return
         await send({"type": "websocket.accept"})
         box: asyncio.Queue[str] = asyncio.Queue()
         self._sockets.add(box)
