@@ -20,7 +20,7 @@ from qbcore.acting import Actor, acting_as
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
 from qbcore.permissions import actor_for_token
 from qbcore.qb import EXPOSED
-from qbcore.remote.wire import dumps, loads
+from qbcore.remote.wire import dumps, loads_storable
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _actor(request: HttpRequest) -> Actor:
 
 
 def _arguments(request: HttpRequest) -> tuple[list[Any], dict[str, Any]]:
-    given = loads(_body(request) or b"{}")
+    given = loads_storable(_body(request) or b"{}")
     if not isinstance(given, dict) or given.keys() - {"args", "kwargs"}:
         raise Invalid('the body is an object with "args" and "kwargs" and nothing else', field="body")
     args, kwargs = given.get("args", []), given.get("kwargs", {})

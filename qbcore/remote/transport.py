@@ -5,7 +5,7 @@ Over HTTP, unless this process is the farm itself: then `set_transport` names wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from qbcore import ids
@@ -28,7 +28,7 @@ SERVED: dict[str, type[QBObject] | None] = {
 class Transport(Protocol):
     """Carries one call to the farm and brings its result back, or raises its error."""
 
-    def call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any: ...
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any: ...
 
 
 class _Chosen:

@@ -8,11 +8,18 @@ from __future__ import annotations
 import json
 import operator
 import os
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, NoReturn, SupportsIndex
 
 from qbcore.errors import Invalid
+
+DEEPEST = 100  # lists and objects inside each other
+
+# Bytes that may stand for an unstorable character; most texts have none of them and are looked at no further.
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def dumps(value: Any) -> bytes:
@@ -31,6 +38,41 @@ def loads(body: bytes) -> Any:
         raise Invalid("the JSON is nested too deeply") from error
     except ValueError as error:
         raise Invalid(f"this is not JSON: {error}") from error
+
+
+def loads_storable(body: bytes) -> Any:
+    """As loads, of what a database is to keep: refuses NUL, halves of characters and over DEEPEST levels too."""
+    value = loads(body)
+    _refuse_depth(value)
+    if _SUSPECT.search(body):
+        _refuse_unstorable(value)
+    return value
+
+
+def _refuse_depth(value: Any) -> None:
+    """What is read near the end of the stack is stored, and then breaks whoever reads it from further down."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _inner(one) if isinstance(inner, (dict, list))]
+        if not level:
+            return
+    raise Invalid(f"the JSON is nested over {DEEPEST} levels deep")
+
+
+def _refuse_unstorable(value: Any) -> None:
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str) and _UNSTORABLE.search(one):
+            shown = one[:60].encode("unicode_escape").decode()
+            raise Invalid(f"the text '{shown}' holds a character that cannot be stored", hint="Leave it out.")
+        left += [*_inner(one), *(one if isinstance(one, dict) else ())]
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _plain(value: Any) -> Any:

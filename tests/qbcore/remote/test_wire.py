@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import qb
 from qbcore.errors import Invalid
-from qbcore.remote.wire import dumps, loads
+from qbcore.remote.wire import dumps, loads, loads_storable
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -79,3 +79,32 @@ def test_the_text_is_ascii_whatever_it_holds() -> None:
     text = dumps({"name": "Größe \udc80 \x00"})
     assert text.isascii()
     assert json.loads(text) == {"name": "Größe \udc80 \x00"}
+
+
+@pytest.mark.parametrize(
+    "body", [rb'{"a": ["\u0000"]}', rb'{"\udc80": 1}', rb'["\ud83d"]', b'["\xed\xb2\x80"]', rb'["\u0041\uDfFf"]']
+)
+def test_a_character_that_no_database_stores_is_refused_on_its_way_in(body: bytes) -> None:
+    with pytest.raises(Invalid, match="holds a character that cannot be stored"):
+        loads_storable(body)
+    assert loads(body)
+
+
+@given(PLAIN)
+def test_every_other_text_may_be_stored(value: Any) -> None:
+    if "\\u0000" not in dumps(value).decode():
+        assert loads_storable(dumps(value)) == value
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_what_nests_deeper_than_anybody_needs_is_refused_long_before_the_stack_ends(
+    opening: bytes, closing: bytes
+) -> None:
+    assert loads_storable(opening * 100 + b"1" + closing * 100)
+    with pytest.raises(Invalid, match="over 100 levels deep"):
+        loads_storable(opening * 101 + b"1" + closing * 101)
+
+
+def test_a_whole_character_written_as_two_halves_may_be_stored() -> None:
+    assert loads_storable(dumps(["frame \U0001f600"])) == ["frame \U0001f600"]
+    assert loads_storable(rb'["a backslash: \\u0000"]') == [r"a backslash: \u0000"]
