@@ -66,6 +66,7 @@ class Round:
         self.gone = _ids(body, "gone")
         self.failed: list[int] = []
         self.touched: set[int] = set()
+        self.recent: dict[int, float] = {}
         self.answer: dict[str, Any] = {
             "starts": [], "frames": {}, "orders": {}, "drop": [], "over": [], "accepted": [],
             "next": hosts.beat_seconds(),
@@ -81,10 +82,8 @@ class Round:
 
     def run(self) -> None:
         self._reports()
-        self._started()
         self._gone()
-        self._unheld()
-        self._renew()
+        self._items()
         self._frames()
         self._orders()
         if self.body.get("room"):
@@ -107,6 +106,7 @@ class Round:
             if pk not in known:
                 raise Invalid(f"grant {pk} is not on host {self.host.name}", field="reports")
             self._finish(known[pk], grouped[pk])
+            self.recent[pk] = max(report.seconds for report in grouped[pk])
         if grouped:
             self._look()  # a subjob that is its own unit has left its place
         self.answer["accepted"] = [report.attempt for reports in grouped.values() for report in reports]
@@ -118,19 +118,6 @@ class Round:
         failed = finish(job, grant, reports, now=self.now)
         self.failed += [row.pk for row in failed]
         self.touched.add(grant.job_id)
-
-    def _started(self) -> None:
-        """Reserved attempts whose process runs now."""
-        running = set(_ids(self.body, "running"))
-        for grant, attempts in self.held.items():
-            mine = running.intersection(attempts)
-            job = self._job(grant) if mine and grant in self.open else None
-            if job:
-                placements.start(job, self.open[grant], mine, now=self.now)
-                self.touched.add(job.pk)
-
-    def _job(self, grant: int) -> JobRow | None:
-        return self.jobs.get(self.open[grant].job_id)
 
     def _gone(self) -> None:
         """Grants whose processes are gone, and those whose start the worker never heard of."""
@@ -145,30 +132,43 @@ class Round:
             self.touched.add(self.open.pop(pk).job_id)
             self.placed.pop(pk, None)
 
-    def _unheld(self) -> None:
-        for pk, grant in self.open.items():
-            hosts.give_back_unheld(grant, self.held[pk], Ending.INTERRUPTED, self.now)
-
-    def _renew(self) -> None:
-        """Reservations that the worker names go on; attempts that are not its own any more are dropped."""
+    def _items(self) -> None:
+        """What the rows give to this host's grants, beside what the worker says it holds: one reading for all of it."""
         rows = WorkRow.objects.filter(grant_id__in=list(self.open))
-        mine = {row.attempt_id: row for row in rows.only("job_id", "pos", "attempt_id", "status", "grant_id")}
-        units = {row.attempt_id for row in self.placed.values() if row.attempt_id}
-        reserved = [row for row in mine.values() if row.status == Status.PENDING]
-        if reserved:
+        mine = list(rows.only("job_id", "pos", "attempt_id", "status", "grant_id"))
+        unheld = {row.grant_id for row in mine if row.attempt_id not in self.held[row.grant_id or 0]}
+        for pk in sorted(pk for pk in unheld if pk):
+            hosts.give_back_unheld(self.open[pk], self.held[pk], Ending.INTERRUPTED, self.now)
+            self.touched.add(self.open[pk].job_id)
+        mine = [row for row in mine if row.attempt_id in self.held[row.grant_id or 0]]
+        self._started([row for row in mine if row.status == Status.PENDING])
+        self._compare(mine)
+
+    def _started(self, reserved: list[WorkRow]) -> None:
+        """Of the reserved items those run whose process has started; the others' reservations go on."""
+        running = set(_ids(self.body, "running"))
+        started: dict[int, list[int]] = defaultdict(list)
+        for row in reserved:
+            if row.attempt_id in running:
+                started[row.grant_id or 0].append(row.attempt_id or 0)
+        for pk, attempts in started.items():
+            placements.start(self.jobs[self.open[pk].job_id], self.open[pk], attempts, now=self.now)
+            self.touched.add(self.open[pk].job_id)
+        if len(reserved) > sum(map(len, started.values())):
             until = self.now + timedelta(seconds=RESERVED_SECONDS)
-            rows.filter(status=Status.PENDING).update(reserved_until=until)
+            still = WorkRow.objects.filter(grant_id__in=list(self.open), status=Status.PENDING)
+            still.update(reserved_until=until)
+
+    def _compare(self, mine: list[WorkRow]) -> None:
+        """Which grants are busy, and which attempts the worker holds that are not its own any more."""
         self.busy: dict[int, list[int]] = defaultdict(list)
-        for row in mine.values():
+        for row in mine:
             self.busy[row.grant_id or 0].append(row.attempt_id or 0)
         for unit in self.placed.values():
             if unit.attempt_id:
                 self.busy[unit.grant_id or 0].append(unit.attempt_id)
-        reported = set(self.answer["accepted"])
-        for attempts in self.held.values():
-            self.answer["drop"] += [
-                one for one in attempts if one not in mine and one not in units and one not in reported
-            ]
+        own = {one for attempts in self.busy.values() for one in attempts} | set(self.answer["accepted"])
+        self.answer["drop"] = [one for attempts in self.held.values() for one in attempts if one not in own]
 
     def _frames(self) -> None:
         for pk in self.wanting:
@@ -188,7 +188,7 @@ class Round:
     def _feed(self, grant: GrantRow, subjob: SubjobRow) -> None:
         """More frames for a grant; when there are none and nothing of it runs, it is over."""
         job, busy = self.jobs[grant.job_id], self.busy[grant.pk]
-        count = 0 if subjob.asked else dispatch.batch(job) - len(busy)
+        count = 0 if subjob.asked else dispatch.batch(job, self.recent.get(grant.pk)) - len(busy)
         frames = placements.claim(job, grant, count, now=self.now, running=0 if busy else 1) if count > 0 else []
         if frames:
             self.answer["frames"][str(grant.pk)] = [_frame(one, job) for one in frames]

@@ -123,12 +123,13 @@ waiting = Waiting()
 events.at_once("job", waiting.expire)
 
 
-def batch(job: JobRow) -> int:
-    """How many frames a grant may hold: one, or about a second's worth when they are measured to be short."""
-    if not job.todo or not job.timed:
-        return 1
-    average = job.seconds / job.timed
-    if average >= SHORT:
+def batch(job: JobRow, recent: float | None = None) -> int:
+    """How many frames a grant may hold: one, or about a second's worth when they are measured to be short.
+
+    *recent* is how long the grant's latest frame took (seconds); until the job has an average, that has to do.
+    """
+    average = job.seconds / job.timed if job.timed else recent
+    if not job.todo or average is None or max(average, recent or 0) >= SHORT:
         return 1
     share = -(-job.n_pending // max(1, job.s_running + job.s_pending))
     return max(1, min(MOST_AHEAD, int(AHEAD / max(average, 0.001)), share))

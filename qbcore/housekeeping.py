@@ -43,7 +43,7 @@ class Duty:
 def reap() -> object:
     """Gives up silent hosts; after a pause of housekeeping itself, everybody first gets a lease to be heard of."""
     if _was_away():
-        log.warning("housekeeping was away: all hosts get one more lease")
+        log.info("housekeeping was away: all hosts get one more lease")
         return hosts.extend_leases()
     return hosts.give_up_silent()
 
