@@ -256,3 +256,15 @@ def test_qb_works_where_only_its_own_files_are_on_the_path(tmp_path: Path) -> No
         capture_output=True, text=True, check=False, env={"XDG_CONFIG_HOME": str(tmp_path)},
     )  # fmt: skip
     assert (run.returncode, run.stdout) == (0, "done without a farm\n"), run.stderr
+
+
+DOCUMENTED = (Path(qb.__file__).parent / "docs/qb.md").read_text()
+
+
+def test_the_documentation_names_everything_that_is_public() -> None:
+    assert not [name for name in qb.__all__ if not re.search(rf"[`\s.]{name}[`(\s]", DOCUMENTED)]
+
+
+@pytest.mark.parametrize(("name", "arguments"), re.findall(r"^\| `(\w+)(\([^…`]*\))` \|", DOCUMENTED, re.MULTILINE))
+def test_the_documentation_writes_signatures_as_they_are(name: str, arguments: str) -> None:
+    assert bare(getattr(qb, name)) == signature(arguments)
