@@ -26,6 +26,7 @@ class AttemptLine:
 
     id: int
     job: int
+    job_name: str
     pos: int
     number: int
     frame: str
@@ -109,6 +110,12 @@ def attempts(job: int, positions: Iterable[int]) -> list[AttemptLine]:
     return [attempt_line(row) for row in AttemptRow.objects.filter(job_id=job, pos__in=list(positions)).order_by("id")]
 
 
+def belongs(job: int, attempt: int) -> bool:
+    """Whether the attempt was one at this job."""
+    _may_see(job)
+    return AttemptRow.objects.filter(pk=attempt, job_id=job).exists()
+
+
 def subjobs(job: int, *, limit: int = 500) -> list[SubjobLine]:
     """The job's subjobs by number. Two queries."""
     _may_see(job)
@@ -124,6 +131,7 @@ def attempt_line(row: AttemptRow) -> AttemptLine:
     return AttemptLine(
         id=row.id,
         job=row.job_id,
+        job_name=row.job_name,
         pos=row.pos,
         number=row.number,
         frame=row.frame,

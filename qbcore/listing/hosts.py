@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from qbcore.errors import NotFound
 from qbcore.listing.frames import AttemptLine, attempt_line
@@ -71,6 +71,15 @@ def one(host: int) -> HostLine:
     if not found:
         raise NotFound(f"There is no host {host} on this farm.")
     return found[0]
+
+
+def newest() -> int:
+    return int(HostRow.objects.aggregate(last=Max("id"))["last"] or 0)
+
+
+def newer(than: int, *, limit: int = 1000) -> list[int]:
+    """Ids of hosts that joined after the host *than*."""
+    return list(HostRow.objects.filter(pk__gt=than).order_by("-id").values_list("id", flat=True)[:limit])
 
 
 def past(host: int, *, limit: int = 50) -> list[AttemptLine]:

@@ -96,6 +96,16 @@ def newest() -> int:
     return int(_visible().aggregate(last=Max("id"))["last"] or 0)
 
 
+def newer(than: int, *, limit: int = 1000) -> list[int]:
+    """Ids after *than*, largest first."""
+    return list(_visible().filter(pk__gt=than).order_by("-id").values_list("id", flat=True)[:limit])
+
+
+def visible(ids: Iterable[int]) -> set[int]:
+    """Those of the jobs that exist and may be seen."""
+    return set(_visible().filter(pk__in=list(ids)).values_list("id", flat=True))
+
+
 def owners(ids: Iterable[int]) -> set[str]:
     """Whose jobs these are."""
     return set(_visible().filter(pk__in=list(ids)).values_list("user", flat=True))

@@ -98,6 +98,11 @@ def some_runs(ids: Iterable[int]) -> list[RunLine]:
     return [_run(row) for row in RunRow.objects.filter(pk__in=list(ids))]
 
 
+def newer_runs(than: int, *, limit: int = 1000) -> list[int]:
+    """Ids of runs that were started after the run *than*."""
+    return list(RunRow.objects.filter(pk__gt=than).order_by("-id").values_list("id", flat=True)[:limit])
+
+
 def run(number: int) -> RunLine:
     """Raises NotFound."""
     found = some_runs([number])

@@ -1,0 +1,40 @@
+"""What every page knows: the farm's name, who is signed in, where one can go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from farm import keys
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One entry of the rail."""
+
+    name: str
+    title: str
+    icon: str
+    views: frozenset[str]
+
+
+ROOMS = (
+    Room("jobs", "Jobs", "layout-list", frozenset({"jobs", "job"})),
+    Room("workers", "Workers", "server", frozenset({"workers", "worker"})),
+    Room("actions", "Actions", "zap", frozenset({"actions", "run"})),
+)
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """The context processor of all templates; works also where nobody is signed in."""
+    match = request.resolver_match
+    view = match.url_name if match else None
+    return {
+        "farm_name": settings.FARM_NAME,
+        "actor": getattr(request, "actor", None),
+        "rooms": [(room, view in room.views) for room in ROOMS],
+        "all_keys": keys.KEYS,
+    }
