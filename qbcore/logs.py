@@ -137,6 +137,21 @@ def attempt_log(attempt: int, stream: str, offset: int = 0, length: int | None =
     return _read_files([(file, start, max(start, min(end, file.stat().st_size)))], offset, length)
 
 
+def tail(row: AttemptRow, window: int) -> tuple[bytes, bool]:
+    """The end of what the attempt wrote, standard output first, and whether all of it is here already."""
+    parts, complete = [], True
+    for stream in STREAMS:
+        start, end = attempt_range(row, stream)
+        if start == end:
+            continue
+        file = path(row.job_id, row.subjob, row.grant_id, stream)
+        here = min(end, file.stat().st_size) if file.exists() else start
+        complete = complete and here == end
+        if here > start:
+            parts.append(_read_files([(file, max(start, here - window), here)], 0, None)[0])
+    return b"\n".join(parts), complete
+
+
 def forget(job: int) -> None:
     """Deletes the logs of a job that was removed."""
     shutil.rmtree(folder(job), ignore_errors=True)
