@@ -48,7 +48,7 @@ class Holdings:
         """The request's part about grants, attempts and reports; `everything`: reports do not wait for their output."""
         reports = self.reports.take(now, everything=everything)
         untold = self.reports.untold()
-        gone = [*self._parting, *(grant.id for grant in self._done(untold))]
+        gone = [*(self._parting - untold.keys()), *(grant.id for grant in self._done(untold))]
         here = [grant for grant in self.grants.values() if grant.id not in gone]
         want = [grant for grant in here if grant.wants]
         for grant in here:
@@ -58,13 +58,18 @@ class Holdings:
         said = Said(now, frozenset(grant.id for grant in here), frozenset(gone))
         body = {
             "room": self.accepting and len(here) < self._slots,
-            "held": {str(grant.id): [*untold.get(grant.id, ()), *grant.held()] for grant in here},
+            "held": self._held(here, untold),
             "running": [*(number for some in untold.values() for number in some), *self._announced(here)],
             "reports": reports,
             "want": [grant.id for grant in want],
             "gone": gone,
         }
         return body, said
+
+    def _held(self, grants: list[Grant], untold: dict[int, list[int]]) -> dict[str, list[int]]:
+        held = {number: untold[number] for number in self._parting & untold.keys()}
+        held.update((grant.id, [*untold.get(grant.id, ()), *grant.held()]) for grant in grants)
+        return {str(number): attempts for number, attempts in held.items()}
 
     def answered(self, answer: dict[str, Any], said: Said, sent: float, now: float) -> None:
         """`sent`: when the request that was answered went out."""

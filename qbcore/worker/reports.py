@@ -11,6 +11,7 @@ from qbcore.worker.journal import Journal
 from qbcore.worker.spool import Spool
 
 BATCH = 16
+MOST = 512  # reports in one request, after a long silence
 PATIENCE = 0.05  # seconds that a report waits for others to go with it
 LOG_FIRST = 2.0  # seconds that a report waits for the output that it names to be sent
 
@@ -44,7 +45,7 @@ class Reports:
 
     def take(self, now: float, *, everything: bool = False) -> list[Report]:
         """What goes into a request now. It comes again each time until it is accepted."""
-        ready = [entry for entry in self._entries.values() if everything or entry.ready(now)]
+        ready = [entry for entry in self._entries.values() if everything or entry.ready(now)][:MOST]
         for entry in ready:
             entry.asked = True
         return [entry.report for entry in ready]

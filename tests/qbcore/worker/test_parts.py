@@ -24,6 +24,7 @@ from qbcore.worker.grants import Site
 from qbcore.worker.groups import boot, ticks
 from qbcore.worker.holdings import TRUST, Holdings
 from qbcore.worker.journal import Journal
+from qbcore.worker.reports import MOST
 from qbcore.worker.shipper import Shipper
 from qbcore.worker.state import StateFolder, Stopped
 from tests.qbcore.worker.conftest import ROOT
@@ -177,6 +178,25 @@ def test_a_worker_takes_no_more_grants_than_it_has_slots(holdings: Holdings) -> 
     assert body["room"] is True
     holdings.answered({"starts": [{"grant": 8, "job": JOB, "subjob": 1, "frames": []}]}, said, 100.2, 100.3)
     assert holdings.request(100.4)[0]["room"] is False
+
+
+def test_what_a_long_silence_left_is_told_in_parts(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        for number in range(MOST + 1):
+            folder.reports.put(number, {"attempt": number, "grant": number // 2, "exit": 0})
+        shipper = Shipper(Client(parse_address("http://127.0.0.1:9")), lambda: None)
+        holdings = Holdings(folder, Site({}, "/", boot()), 2, shipper, 100.0)
+        first, said = holdings.request(100.0)
+        assert len(first["reports"]) == MOST
+        assert first["held"] == {str(MOST // 2): [MOST]}
+        assert len(first["gone"]) == MOST // 2
+        holdings.answered({"accepted": list(range(MOST))}, said, 100.0, 100.1)
+        rest, said = holdings.request(100.1)
+        assert [report["attempt"] for report in rest["reports"]] == [MOST]
+        assert (rest["held"], rest["gone"]) == ({}, [MOST // 2])
+        holdings.answered({"accepted": [MOST]}, said, 100.1, 100.2)
+        assert not folder.reports.records
+        assert holdings.request(100.2)[0]["gone"] == []
 
 
 def test_sessions_that_may_be_known_are_kept_in_order(tmp_path: Path) -> None:
