@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from contextlib import suppress
 from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "farm.settings")
+# whitenoise hands static files out in synchronous pieces, which Django reads in a thread: small and seldom, so fine.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 pages = get_asgi_application()
 
 # These read Django's models, which exist only from here on.
