@@ -35,6 +35,7 @@ def identity(folder: StateFolder, client: Client, name: str, join: Path | None) 
     known = folder.identity()
     if known is None:
         known = _join(client, name, join)
+        folder.reports.drop(list(folder.reports.records))  # of the host that this was before
         folder.keep_identity(known)
         log.info("joined as %s", known.name)
     if known.name != name:

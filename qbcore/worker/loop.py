@@ -182,7 +182,10 @@ class Worker:
             self._not_before = math.inf
         elif refusal.code != "seq":
             log.error("the supervisor refused a request: %s", refusal)
-            self._not_before = now + _AFTER_REFUSAL
+            if refusal.http == 400 and (given_up := self._holdings.reports.forget()):
+                log.error("reports of the attempts %s are given up, or nothing could be said any more", given_up)
+            else:
+                self._not_before = now + _AFTER_REFUSAL
 
     def _over(self, now: float) -> bool:
         if self._leaving is None:

@@ -54,6 +54,12 @@ class Reports:
         numbers = [number for number in attempts if self._entries.pop(number, None)]
         self._journal.drop(numbers)
 
+    def forget(self) -> list[int]:
+        """Gives up those that were in a request, which was refused because of them; their attempts."""
+        numbers = [number for number, entry in self._entries.items() if entry.asked]
+        self.accept(numbers)
+        return numbers
+
     def untold(self) -> dict[int, list[int]]:
         """Attempts by grant that have ended and were in no request yet: the supervisor must think they are here."""
         found: dict[int, list[int]] = {}

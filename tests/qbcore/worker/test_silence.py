@@ -106,6 +106,18 @@ def test_a_request_that_came_too_late_is_dropped(supervisor: Supervisor, host: H
     assert next(told["seq"] for told in supervisor.requests if told["reports"]) > refused[0]
 
 
+def test_reports_that_are_no_good_do_not_silence_the_worker(supervisor: Supervisor, host: Host) -> None:
+    def picky(path: str, told: Any) -> tuple[int, str] | None:
+        bad = path == "sync" and any(report["pos"] == 0 for report in told["reports"])
+        return (400, "grant 2 is on another host") if bad else None
+
+    supervisor.refuse = picky
+    supervisor.submit("true", "1", "2")
+    supervisor.until(lambda: supervisor.reports)
+    assert [report["pos"] for report in supervisor.reports] == [1]
+    assert "are given up" in host.log()
+
+
 @pytest.mark.parametrize(("code", "word"), [(401, "unauthorized"), (409, "session")])
 def test_a_worker_that_is_not_wanted_any_more_ends_everything(
     supervisor: Supervisor, host: Host, tmp_path: Path, code: int, word: str
