@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 import qb
 from qbcore import permissions
@@ -35,14 +34,8 @@ def test_a_door_takes_every_argument_that_the_function_can_pass(name: str) -> No
         door.bind_partial(**keywords)
 
 
-@pytest.fixture(scope="session")
-def static_folder() -> None:
-    """WhiteNoise warns when the folder of collected files is missing, and warnings are errors here."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
-
-
 @pytest.fixture
-def site(static_folder: None, live_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def site(live_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A farm's API at its URL; `qb` asks it over HTTP as bob the artist."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("QB_TOKEN", raising=False)
