@@ -129,7 +129,8 @@ def _take(duty: Duty) -> bool:
 
 
 def _first(duty: Duty) -> bool:
-    _, made = DutyRow.objects.get_or_create(name=duty.name, defaults={"owner": PROCESS, "until": clock()})
+    now = clock()
+    _, made = DutyRow.objects.get_or_create(name=duty.name, defaults={"owner": PROCESS, "until": now, "ticked": now})
     return made
 
 
