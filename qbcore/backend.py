@@ -236,9 +236,9 @@ def _frame(frame: Frame, job: JobRow) -> dict[str, Any]:
     return {**asdict(frame), "token": attempt_token(frame.attempt, job.pk)}
 
 
-def _whole(line: Mapping[str, Any], key: str, default: int | None = None) -> int:
+def _whole(line: Mapping[str, Any], key: str, default: int | None = None, bits: int = 63) -> int:
     value = line.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**bits:
         raise Invalid(f"{value!r} is not a whole number", field=key)
     return value
 
@@ -270,9 +270,9 @@ def _report(line: Any, number: int) -> tuple[int, Report]:
     result = line.get("result")
     report = Report(
         attempt=_whole(line, "attempt"),
-        pos=_whole(line, "pos", UNIT),
-        exit_code=None if exit_code is None else _whole(line, "exit"),
-        signal=None if signal is None else _whole(line, "signal"),
+        pos=_whole(line, "pos", UNIT, bits=31),
+        exit_code=None if exit_code is None else _whole(line, "exit", bits=31),
+        signal=None if signal is None else _whole(line, "signal", bits=31),
         seconds=_amount(line, "elapsed"),
         reason=reason,
         message=str(line.get("message") or "")[:1000],

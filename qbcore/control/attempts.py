@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from django.db import connection
 
 from qbcore.control import subjobs, work
-from qbcore.control.placements import UNIT, attempt_row
+from qbcore.control.placements import UNIT, attempt_row, last_attempt_number
+from qbcore.errors import Invalid
 from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
-from qbcore.states import DONE, PLACED, Ending, Status
+from qbcore.states import PLACED, Ending, Status
 from qbcore.writing import locked, on_postgres
 
 
@@ -42,12 +43,14 @@ class Report:
 def finish(job: JobRow, grant: GrantRow, reports: Sequence[Report], *, now: datetime) -> list[AttemptRow]:
     """Takes reports of one grant in: what still belongs to its attempt is turned. Answers the failed."""
     known = {row.pk: row for row in AttemptRow.objects.filter(pk__in=[report.attempt for report in reports])}
-    fresh = [report for report in reports if report.attempt not in known or not known[report.attempt].reported]
+    once = {report.attempt: report for report in reversed(reports)}.values()  # said twice: the first counts
+    fresh = [report for report in once if report.attempt not in known or not known[report.attempt].reported]
     units = [report for report in fresh if report.pos == UNIT]
     frames = [report for report in fresh if report.pos != UNIT]
     endings = {report.attempt: _finish_unit(job, grant, report, now=now) for report in units}
-    rows, turned = _finish_frames(job, frames, known, now=now)
+    rows, turned = _finish_frames(job, grant, frames, known, now=now)
     endings |= turned
+    _refuse_foreign(grant, endings, known)
     written = [_record(job, grant, report, known.get(report.attempt), rows, endings, now) for report in fresh]
     AttemptRow.objects.bulk_create(
         written, update_conflicts=True, unique_fields=["id"], update_fields=REPORTED, batch_size=500
@@ -72,6 +75,16 @@ REPORTED = [
 ]
 
 
+def _refuse_foreign(grant: GrantRow, endings: Mapping[int, Ending], known: Mapping[int, AttemptRow]) -> None:
+    """A host speaks for its own attempts only: not for another grant's, nor for numbers that nobody gave out."""
+    foreign = {number for number, row in known.items() if row.grant_id != grant.pk}
+    unknown = {number for number, ending in endings.items() if ending == Ending.LATE and number not in known}
+    last = last_attempt_number() if unknown else 0
+    foreign |= {number for number in unknown if not 0 < number <= last}
+    if foreign:
+        raise Invalid(f"attempt {min(foreign)} was not given to grant {grant.pk}", field="reports")
+
+
 def _finish_unit(job: JobRow, grant: GrantRow, report: Report, *, now: datetime) -> Ending:
     row = locked(SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, attempt_id=report.attempt)).first()
     if row is None or row.status not in PLACED:
@@ -91,30 +104,31 @@ def _finish_unit(job: JobRow, grant: GrantRow, report: Report, *, now: datetime)
 
 
 def _finish_frames(
-    job: JobRow, reports: Sequence[Report], known: dict[int, AttemptRow], *, now: datetime
+    job: JobRow, grant: GrantRow, reports: Sequence[Report], known: Mapping[int, AttemptRow], *, now: datetime
 ) -> tuple[dict[int, WorkRow], dict[int, Ending]]:
     """Turns items that still belong to the attempt reported; answers items and endings by attempt."""
     found = locked(WorkRow.objects.filter(job_id=job.pk, pos__in=[report.pos for report in reports])).order_by("pos")
-    items = {
-        row.pos: row for row in found.only("pos", "name", "status", "retries", "attempts", "attempt_id", "seconds")
-    }
+    columns = ("pos", "name", "status", "retries", "attempts", "attempt_id", "grant_id", "seconds")
+    items = {row.pos: row for row in found.only(*columns)}
     turns: list[tuple[WorkRow, Report, Status, int]] = []
     endings: dict[int, Ending] = {}
+    turned: set[int] = set()
     for report in reports:
         item = items.get(report.pos)
-        if item is None or not _counts(item, report, known.get(report.attempt)):
+        if item is None or item.pos in turned or not _counts(item, report, known.get(report.attempt), grant):
             endings[report.attempt] = Ending.LATE
             continue
         to, endings[report.attempt], retries = _outcome(job, item, report)
         turns.append((item, report, to, retries))
+        turned.add(item.pos)
     _turn_many(job, turns, now)
     return {report.attempt: items[report.pos] for report in reports if report.pos in items}, endings
 
 
-def _counts(item: WorkRow, report: Report, attempt: AttemptRow | None) -> bool:
+def _counts(item: WorkRow, report: Report, attempt: AttemptRow | None, grant: GrantRow) -> bool:
     """The item still belongs to the attempt; or it was lost, is back in the queue, and is done after all."""
     if item.attempt_id == report.attempt:
-        return item.status not in DONE
+        return item.grant_id == grant.pk
     lost = attempt is not None and attempt.ending == Ending.LOST
     return lost and report.good and item.status == Status.PENDING and item.attempt_id is None
 

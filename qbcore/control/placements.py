@@ -51,6 +51,16 @@ def attempt_numbers(count: int) -> list[int]:
     return list(range(last - count + 1, last + 1))
 
 
+def last_attempt_number() -> int:
+    """The highest number that may have been given out."""
+    if on_postgres():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT last_value FROM attempt_number")
+            return int(cursor.fetchone()[0])
+    counter = CounterRow.objects.filter(name="attempt").first()
+    return counter.value if counter else 0
+
+
 def place(job_id: int, host: HostRow, taken: dict[str, float], *, now: datetime) -> GrantRow | None:
     """Places the job's lowest pending subjob on the host; None when somebody else was faster."""
     rows = locked(SubjobRow.objects.filter(job_id=job_id, status=Status.PENDING), skip=True)
