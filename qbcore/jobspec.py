@@ -6,6 +6,7 @@ never accepted and ignored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +18,10 @@ from qbcore.ranges import genframes
 from qbcore.reservations import parse_reservations
 
 PROTOTYPES = ("cmdline", "cmdrange", "pyCmdline", "pyCmdrange")
+RANGED = ("cmdrange", "pyCmdrange")
 LONGEST_TEXT = 65536
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""No database stores these in a text."""
 LARGEST = 2**31 - 1
 MOST_CPUS = 10_000
 MOST_FRAMES = 1_000_000
@@ -104,8 +108,8 @@ def text(job: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, (str, int, float)):
         raise Invalid(f"{key} must be a text, not {type(value).__name__}", field=key)
     found = str(value)
-    if len(found) > LONGEST_TEXT or "\x00" in found:
-        raise Invalid(f"{key} must be a text of at most {LONGEST_TEXT:,} characters without NUL", field=key)
+    if len(found) > LONGEST_TEXT or UNSTORABLE.search(found):
+        raise Invalid(f"{key} must be a text of at most {LONGEST_TEXT:,} characters that a database stores", field=key)
     return found
 
 
@@ -155,17 +159,24 @@ def check_words(found: dict[str, Any]) -> None:
     found["cluster"] = "/" + found.get("cluster", "").strip().strip("/")
 
 
+def is_own_unit(prototype: str, todo: int) -> bool:
+    """Whether each subjob of such a job is a unit of its own: a ranged job without items has nothing to do instead."""
+    return not todo and prototype not in RANGED
+
+
 def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> list[tuple[str, bool, Any]] | None:
-    """The items as (name, blocked, package); None for a job without agenda."""
-    items = job.get("agenda")
-    if items is None and package.get("range") not in (None, ""):
+    """The items as (name, blocked, package); None for a job without agenda, whose subjobs are its units."""
+    items, ranged = job.get("agenda"), job.get("prototype") in RANGED
+    if items is None and ranged and package.get("range") not in (None, ""):
         items = _frames(str(package["range"]))
-    if items is None:
-        if job.get("prototype") in ("cmdrange", "pyCmdrange"):
-            raise Invalid(
-                "a cmdrange job needs an agenda or package['range']", field="agenda", hint="Use qb.genframes('1-24')."
-            )
+    if not ranged and items in (None, [], ()):  # jobinfo gives such a job an empty agenda too
         return None
+    if items is None:
+        raise Invalid(
+            f"a {job['prototype']} job needs an agenda or package['range']",
+            field="agenda",
+            hint="Use qb.genframes('1-24').",
+        )
     if not isinstance(items, (list, tuple)):
         raise Invalid(f"the agenda must be a list of work items, not {type(items).__name__}", field="agenda")
     if len(items) > MOST_FRAMES:
@@ -186,7 +197,7 @@ def _item(position: int, item: Any) -> tuple[str, bool, Any]:
     if not isinstance(item, Mapping):
         item = {"name": item}
     name = item.get("name")
-    if not isinstance(name, (str, int)) or name == "" or "\x00" in str(name) or len(str(name)) > 1000:
+    if not isinstance(name, (str, int)) or name == "" or UNSTORABLE.search(str(name)) or len(str(name)) > 1000:
         raise Invalid("a work item needs a name of 1 to 1,000 characters", field=f"agenda[{position}].name")
     status = item.get("status") or "pending"
     if status not in ("pending", "blocked", constants.STATUS_NUMBERS["pending"], constants.STATUS_NUMBERS["blocked"]):

@@ -228,9 +228,12 @@ def checked_changes(params: Mapping[str, Any]) -> dict[str, Any]:
             field=str(unknown[0]),
             hint=f"Give one of {', '.join(sorted(MODIFIABLE))}.",
         )
-    found = jobspec.columns({"prototype": "cmdline", **params})
-    if "priority" in params and params["priority"] in (None, ""):
+    empty = next((key for key, value in params.items() if value is None), None)
+    if empty:
+        raise Invalid("give the new value", field=empty)
+    if params.get("priority") == "":
         raise Invalid("give a number from 1 (first) to 9999", field="priority")
+    found = jobspec.columns({"prototype": "cmdline", **params})
     return {key: found[key] for key in params}
 
 

@@ -14,6 +14,7 @@ from django.utils.timezone import get_current_timezone, make_aware
 
 from qbcore import constants
 from qbcore.errors import Invalid
+from qbcore.ids import LARGEST_ID
 from qbcore.states import Status
 
 ROW = TypeVar("ROW", bound=Model)
@@ -55,7 +56,7 @@ def _match_one(column: str, value: Any) -> Q:
 
 def _status(value: Any) -> int:
     try:
-        return int(Status.of(value))
+        return int(Status.of(value if isinstance(value, int) else str(value)))
     except ValueError:
         raise Invalid(
             f"{value!r} is no status",
@@ -71,9 +72,22 @@ def number(column: str, value: Any) -> Any:
     if column not in NUMERIC:
         return str(value)
     try:
-        return int(value)
-    except (TypeError, ValueError) as wrong:
+        found = int(value)
+    except (TypeError, ValueError, OverflowError) as wrong:
         raise Invalid(f"{value!r} is not a whole number", field=column) from wrong
+    if abs(found) > LARGEST_ID:
+        raise Invalid(f"{found} is too large", field=column)
+    return found
+
+
+def wanted(filters: Any, fields: Any) -> tuple[dict[str, Any], list[str]]:
+    """The filters and extra fields of a call, as a dictionary and a list; raises Invalid for anything else."""
+    if filters is not None and not isinstance(filters, Mapping):
+        raise Invalid(f"filters must be a dictionary, not {type(filters).__name__}", field="filters")
+    if fields is not None and not isinstance(fields, (str, list, tuple, set)):
+        raise Invalid(f"fields must be a list of names, not {type(fields).__name__}", field="fields")
+    names = [fields] if isinstance(fields, str) else [str(one) for one in fields or ()]
+    return {str(key): value for key, value in (filters or {}).items()}, names
 
 
 def filtered(

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.db.models import Q
 
+from qbcore import acting
 from qbcore.errors import Invalid
 from qbcore.models import GrantRow, HostRow, SubjobRow
 from qbcore.objects import Host, Subjob
-from qbcore.queries.filters import filtered, stamp
+from qbcore.permissions import need
+from qbcore.queries.filters import filtered, stamp, wanted
 from qbcore.queries.jobs import subjob_object
 from qbcore.states import PLACED, HostState
 
@@ -39,8 +41,8 @@ def hostinfo(
     subjobs: bool = False,
 ) -> list[Host]:
     """Hosts that fit all filters, by name. `state` also takes locked, banned and running (has a running subjob)."""
-    fields = [fields] if isinstance(fields, str) else list(fields or ())
-    asked = dict(filters or {})
+    need(acting.current(), "see")
+    asked, fields = wanted(filters, fields)
     if name is not None:
         asked["name"] = name
     if state is None:

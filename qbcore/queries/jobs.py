@@ -12,7 +12,7 @@ from qbcore.ids import flatten, parse_job_or_subjob
 from qbcore.models import JobRow, SubjobRow, WorkRow
 from qbcore.objects import Job, Subjob, Work
 from qbcore.permissions import visible_jobs
-from qbcore.queries.filters import filtered, number, stamp, when
+from qbcore.queries.filters import filtered, number, stamp, wanted, when
 from qbcore.states import Status, rollup
 
 JOB_COLUMNS = [
@@ -42,8 +42,7 @@ def jobinfo(
     orderby: str | None = None,
 ) -> list[Job]:
     """Jobs that fit all filters, by id unless *orderby*; agenda, subjobs and callbacks only when asked for."""
-    fields = [fields] if isinstance(fields, str) else list(fields or ())
-    asked = dict(filters or {})
+    asked, fields = wanted(filters, fields)
     if id is not None:
         asked["id"] = [one.job for one in map(parse_job_or_subjob, flatten(id))]
     if status is not None:

@@ -15,7 +15,7 @@ from django.utils.timezone import get_current_timezone
 from qbcore import acting
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob
 from qbcore.models import AttemptRow, HistoryRow, HostRow, JobRow
-from qbcore.permissions import visible_jobs
+from qbcore.permissions import may, need
 from qbcore.queries.filters import stamp
 
 VERSION = "0.1.0"
@@ -31,7 +31,7 @@ def hist(jobid: Any, *extraJobids: Any) -> list[dict[str, Any]]:
     """
     rows: list[dict[str, Any]] = []
     for one in map(parse_job_or_subjob, flatten([jobid, *extraJobids])):
-        if JobRow.objects.filter(pk=one.job).exists() and not _sees(one.job):
+        if not may(acting.current(), "see", job=one.job):
             continue
         found = HistoryRow.objects.filter(job_id=one.job)
         attempts = AttemptRow.objects.filter(job_id=one.job)
@@ -41,10 +41,6 @@ def hist(jobid: Any, *extraJobids: Any) -> list[dict[str, Any]]:
         lines += [_line(row.ended or row.started, _tried(row), one.job, row.subjob, row.pos) for row in attempts]
         rows += sorted(lines, key=lambda line: line["timestamp"])
     return rows
-
-
-def _sees(job: int) -> bool:
-    return JobRow.objects.filter(visible_jobs(acting.current()), pk=job).exists()
 
 
 def _line(at: datetime, comment: str, job: int, subjob: int, work: int) -> dict[str, Any]:
@@ -83,6 +79,7 @@ def _schema() -> str:
 
 def info() -> dict[str, Any]:
     """What this supervisor is: names, versions, database, how many jobs and hosts."""
+    need(acting.current(), "see")
     return {
         "supervisor": settings.FARM_NAME,
         "version": VERSION,
@@ -92,7 +89,7 @@ def info() -> dict[str, Any]:
         "license": "Apache-2.0, unlimited workers",
         "database": connection.vendor,
         "schema": _schema(),
-        "jobs": JobRow.objects.filter(visible_jobs(acting.current())).count(),
+        "jobs": JobRow.objects.count(),
         "hosts": HostRow.objects.count(),
         "time": stamp(datetime.now(UTC)),
     }
