@@ -134,7 +134,7 @@ def database() -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": FARM_DATA / "farm.sqlite3",
         "CONN_MAX_AGE": None,
-        "TEST": {"NAME": FARM_DATA / "test.sqlite3"},  # a file, as in life: threads share it
+        "TEST": {"NAME": FARM_DATA / f"test-{os.getpid()}.sqlite3"},  # a file, as in life: threads share it
         "OPTIONS": {
             "timeout": 30,
             "transaction_mode": "IMMEDIATE",
