@@ -88,7 +88,7 @@ FEEDS: dict[str, Feed] = {
         Feed(HEAD, JOB_NEWS, _jobs),
         Feed(WORK, JOB_NEWS, _frames),
         Feed(SUBJOBS, JOB_NEWS, _subjobs),
-        Feed(HOSTS, frozenset({"host"}), _hosts),
+        Feed(HOSTS, frozenset({"host", "wake"}), _hosts),  # wake: what runs there is to change
         Feed(RUNS, RUN_NEWS, _runs),
         Feed(RUN_HEAD, RUN_NEWS, _runs),
         Feed(TOAST, RUN_NEWS, _runs),

@@ -144,6 +144,8 @@ class Hub:
     def hint(self, hint: events.Hint) -> None:
         """News: marks what it touches on some screen. Ids that are None touch everything of that kind."""
         kind, ids = hint["kind"], hint["ids"]
+        if kind == "wake" and ids is None:
+            return  # there is work for any host: nothing has changed yet
         for name, feed in FEEDS.items():
             if kind in feed.hints:
                 self._dirty[name].update(self._touched(name, ids))

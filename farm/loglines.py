@@ -33,9 +33,11 @@ def cut(data: bytes, *, begin: int, size: int, last: bool) -> Piece:
 def _whole_letters(data: bytes) -> bytes:
     """Without the beginning of a UTF-8 letter at the end."""
     for back in range(1, min(4, len(data)) + 1):
-        if data[-back] & 0xC0 == 0xC0:
-            return data[:-back]
-        if data[-back] & 0x80 == 0:
+        byte = data[-back]
+        if byte & 0xC0 == 0xC0:
+            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return data if back >= needed else data[:-back]
+        if byte & 0x80 == 0:
             break
     return data
 

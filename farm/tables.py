@@ -17,6 +17,7 @@ from qbcore.listing.records import HistoryLine, RunLine, TargetLine
 from qbcore.states import Status
 
 RIGHT = "right"
+LATE = 30  # seconds
 
 
 def job_address(job: int) -> str:
@@ -163,6 +164,12 @@ def running_frames(host: HostLine) -> str:
     return format_html("{} {}{}", link, first.frame, more)
 
 
+def last_seen(host: HostLine, now: datetime) -> str:
+    """A host that speaks is seen now; its last word matters once it is late."""
+    late = host.seen is not None and (now - host.seen).total_seconds() > LATE
+    return f"{formats.age(host.seen, now)} ago" if late else "now" if host.seen else ""
+
+
 HOSTS: Table[HostLine] = Table(
     kind="host",
     key=lambda host: str(host.id),
@@ -176,7 +183,7 @@ HOSTS: Table[HostLine] = Table(
         Column("memory", "Memory", lambda host, _: memory(host), css="bars"),
         Column("running", "Running", lambda host, _: running_frames(host), css="text"),
         Column("groups", "Groups", lambda host, _: cells.text(host.groups), css="text"),
-        Column("seen", "Last seen", lambda host, now: cells.text(formats.moment(_local(host.seen), now)), css=RIGHT),
+        Column("seen", "Last seen", lambda host, now: cells.text(last_seen(host, now)), css=RIGHT),
         Column("reason", "Reason", lambda host, _: cells.text(host.reason), css="text"),
     ),
 )  # fmt: skip

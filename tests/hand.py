@@ -1,0 +1,60 @@
+"""A worker that is moved by hand: it says what a real one would, and reports what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from qbcore import backend, hosts, permissions
+
+Frame = dict[str, Any]
+
+
+class Hand:
+    """One host with some slots. `held` is what it was given: grant -> attempts."""
+
+    def __init__(self, name: str = "render-01", slots: int = 2) -> None:
+        joined = hosts.join({"name": name, "token": permissions.new_join_token(), "protocol": 1})
+        self.id, self.seq, self.session = joined["host"], 0, "a" * 32
+        self.held: dict[int, list[int]] = {}
+        self.frames: list[tuple[int, Frame]] = []
+        facts = {"os": "Linux", "slots": slots}
+        hosts.hello(self.id, {"protocol": 1, "session": self.session, "facts": facts, "held": {}})
+
+    def sync(self, **said: Any) -> dict[str, Any]:
+        """One request of the protocol; what it brings is kept in `held` and `frames`."""
+        self.seq += 1
+        held = {str(grant): attempts for grant, attempts in self.held.items()}
+        answer = backend.sync(self.id, {"session": self.session, "seq": self.seq, "held": held, **said})
+        for start in answer["starts"]:
+            self.held[start["grant"]] = []
+        for grant, frame in self._given(answer):
+            self.held[grant].append(frame["attempt"])
+            self.frames.append((grant, frame))
+        for grant in answer["over"]:
+            self.held.pop(grant, None)
+        return answer
+
+    def _given(self, answer: dict[str, Any]) -> Iterator[tuple[int, Frame]]:
+        for start in answer["starts"]:
+            yield from ((start["grant"], frame) for frame in start["frames"])
+        for grant, frames in answer["frames"].items():
+            yield from ((int(grant), frame) for frame in frames)
+
+    def begin(self) -> None:
+        """Asks for work and starts the first frame of each grant."""
+        self.sync(room=True)
+        self.sync(running=[attempts[0] for attempts in self.held.values() if attempts])
+
+    def report(self, code: int = 0, message: str = "") -> Frame:
+        """Ends the oldest frame in hand with that exit code and wants the next."""
+        grant, frame = self.frames.pop(0)
+        self.held[grant].remove(frame["attempt"])
+        line = {"attempt": frame["attempt"], "grant": grant, "pos": frame["pos"], "exit": code, "elapsed": 1.0}
+        self.sync(reports=[{**line, "message": message}], want=[grant] if not self.held[grant] else [])
+        return frame
+
+    def end_all(self) -> None:
+        """Says that none of its processes is left."""
+        gone, self.held, self.frames = list(self.held), {}, []
+        self.sync(gone=gone)
