@@ -17,8 +17,9 @@ from django.db.models import Count
 
 from qbcore import acting, events, history
 from qbcore.control import subjobs, work
+from qbcore.jobspec import is_own_unit
 from qbcore.models import DeltaRow, DependencyRow, JobRow, SubjobRow
-from qbcore.states import DONE, LIVE, Hold, Status, rollup
+from qbcore.states import DONE, LIVE, Hold, Status, rollup, total
 from qbcore.writing import clock, locked, writing
 
 log = logging.getLogger(__name__)
@@ -83,15 +84,15 @@ def _live(tally: Mapping[Status, int]) -> int:
 
 def _balance(job: JobRow, now: datetime) -> None:
     """No live work: waiting subjobs are complete. Live work without a live subjob: one comes back, or it is over."""
-    if not job.todo:
+    if is_own_unit(job.prototype, job.todo):
         return
     alive_work, tally = _live(work_tally(job)), subjob_tally(job)
     if not alive_work:
-        waiting = subjobs.take(job.pk, frm=[Status.PENDING, Status.BLOCKED, Status.WAITING])
-        subjobs.turn(job.pk, waiting, Status.COMPLETE, now=now)
+        idle = subjobs.take(job.pk, frm=LIVE - {Status.RUNNING})
+        subjobs.turn(job.pk, idle, Status.COMPLETE, now=now)
         return
     given_up = tally[Status.FAILED] + tally[Status.KILLED]
-    missing = min(job.cpus - given_up, alive_work) - _live(tally)
+    missing = min(job.cpus, total(tally) - given_up, alive_work) - _live(tally)
     if missing > 0 and tally[Status.COMPLETE]:
         subjobs.revive(job, missing, now=now, frm=[Status.COMPLETE])
     elif not _live(tally) and given_up:
@@ -150,8 +151,14 @@ def _look_again(child_id: int, parent: JobRow, status: Status, now: datetime) ->
     if not DependencyRow.objects.filter(job_id=child_id, met=False).exists():
         subjobs.lift(child, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
     elif DependencyRow.objects.filter(job_id=child_id, parent_id=parent.pk, met=False).exists():
-        child.reason = f"waits for {parent.pk}, which {'is complete' if status == Status.COMPLETE else status.word}"
+        child.reason = in_vain(parent.pk, status)
     settle(child)
+
+
+def in_vain(parent: int, status: Status) -> str:
+    """Why a job goes on waiting for another that is over."""
+    ended = {Status.COMPLETE: "is complete", Status.KILLED: "was killed"}
+    return f"waits for {parent}, which {ended.get(status, status.word)}"
 
 
 def soon(job_id: int) -> None:

@@ -100,6 +100,8 @@ def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     session = str(body.get("session") or "")
     if not re.fullmatch(r"[0-9a-f]{16,64}", session):
         raise Invalid("session must be 16 to 64 hexadecimal digits", field="session")
+    if session == host.session and host.seq:
+        raise OldRequest(f"{host.name} has spoken since this hello: drop it")
     alive = host.state == HostState.ACTIVE and host.seen is not None and host.seen > silent_since(now)
     if alive and host.session not in (session, str(body.get("previous") or "")):
         raise WrongSession(
@@ -129,9 +131,12 @@ def held_of(body: Mapping[str, Any]) -> dict[int, list[int]]:
     """What the worker says it holds: grant → attempts."""
     held = body.get("held") or {}
     try:
-        return {int(grant): [int(one) for one in attempts] for grant, attempts in held.items()}
+        found = {int(grant): [int(one) for one in attempts] for grant, attempts in held.items()}
     except (AttributeError, TypeError, ValueError) as wrong:
         raise Invalid("held must be a dictionary of grants, each with its list of attempts", field="held") from wrong
+    if any(abs(number) >= 2**63 for grant, attempts in found.items() for number in (grant, *attempts)):
+        raise Invalid("grants and attempts are numbers of at most 63 bits", field="held")
+    return found
 
 
 def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[int]:
@@ -166,21 +171,36 @@ def _take_facts(host: HostRow, facts: Any) -> None:
     if not isinstance(facts, Mapping):
         raise Invalid("facts must be a dictionary", field="facts")
     for key in TEXT_FACTS:
-        setattr(host, key, str(facts.get(key) or "")[:200])
+        setattr(host, key, _plain(facts.get(key) or ""))
     slots = _amount(facts, "slots") or _amount(facts, "processors") or 1
     if not 1 <= slots <= MOST_SLOTS:
         raise Invalid(f"{slots:g} is no number of slots", field="facts.slots", hint=f"Give 1 to {MOST_SLOTS}.")
-    totals = {"processors": int(slots), "memory": _amount(facts, "memory"), "swap": _amount(facts, "swap")}
-    resources = facts.get("resources") or {}
-    host.totals = {**{str(key)[:64]: float(value) for key, value in resources.items()}, **totals}
-    speed = {"processor_speed": facts["processor_speed"]} if facts.get("processor_speed") else {}
-    cores = {"cores": facts["processors"]} if facts.get("processors") else {}
-    host.properties = {
-        **speed,
-        **cores,
-        **{str(key)[:64]: value for key, value in (facts.get("properties") or {}).items()},
-    }
-    host.jobtypes = [str(one) for one in facts.get("jobtypes") or []][:200]
+    resources = _dictionary(facts, "resources")
+    host.totals = {_plain(key): _amount(resources, key) for key in resources}
+    host.totals |= {"processors": int(slots), "memory": _amount(facts, "memory"), "swap": _amount(facts, "swap")}
+    measured = {"processor_speed": _amount(facts, "processor_speed"), "cores": _amount(facts, "processors")}
+    host.properties = {key: value for key, value in measured.items() if value}
+    host.properties |= {_plain(key): _fact(value) for key, value in _dictionary(facts, "properties").items()}
+    jobtypes = facts.get("jobtypes") or []
+    if not isinstance(jobtypes, list):
+        raise Invalid("jobtypes must be a list of names", field="facts.jobtypes")
+    host.jobtypes = [_plain(one) for one in jobtypes[:200]]
+
+
+def _plain(value: Any) -> str:
+    """A short text that every database stores."""
+    return str(value).replace("\x00", "")[:200]
+
+
+def _fact(value: Any) -> str | int | float | bool:
+    return value if isinstance(value, (int, float, bool)) else _plain(value)
+
+
+def _dictionary(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = facts.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise Invalid(f"{key} must be a dictionary", field=f"facts.{key}")
+    return value
 
 
 def _amount(facts: Mapping[str, Any], key: str) -> float:

@@ -20,7 +20,7 @@ from django.db.models import Q
 
 from qbcore import events, failures, folding, hosts, logs, runs
 from qbcore.control import work
-from qbcore.models import AttemptRow, DutyRow, JobRow, SubmissionRow, WorkRow
+from qbcore.models import AttemptRow, DutyRow, GrantRow, JobRow, SubmissionRow, WorkRow
 from qbcore.states import Status
 from qbcore.writing import clock, locked, writing
 
@@ -88,9 +88,12 @@ def forget() -> None:
     """What is kept for a time only: attempts of jobs long over, keys of submissions, logs of removed jobs."""
     now = clock()
     old = now - timedelta(days=settings.FARM_ATTEMPT_DAYS)
-    gone = AttemptRow.objects.filter(ended__lt=old)
+    current = JobRow.objects.filter(Q(timecomplete__isnull=True) | Q(timecomplete__gte=old)).values("pk")
+    gone = AttemptRow.objects.filter(ended__lt=old).exclude(job_id__in=current)
     pks = list(gone.values_list("pk", flat=True)[:SLICE])
     AttemptRow.objects.filter(pk__in=pks).delete()
+    removed = GrantRow.objects.filter(ended__lt=old).exclude(job_id__in=JobRow.objects.values("pk"))
+    GrantRow.objects.filter(pk__in=list(removed.values_list("pk", flat=True)[:SLICE])).delete()
     SubmissionRow.objects.filter(at__lt=now - timedelta(days=1)).delete()
     _forget_logs()
 

@@ -14,7 +14,7 @@ from qbcore import constants
 from qbcore.clusters import parse_restrictions
 from qbcore.errors import Invalid, QubeError, Unsupported
 from qbcore.expressions import parse
-from qbcore.ranges import genframes
+from qbcore.ranges import frameset, genframes
 from qbcore.reservations import parse_reservations
 
 PROTOTYPES = ("cmdline", "cmdrange", "pyCmdline", "pyCmdrange")
@@ -34,6 +34,10 @@ NUMBERS = {
     "priority": 9999, "cpus": 1, "pgrp": 0, "pid": 0, "timelimit": -1, "agenda_timelimit": -1,
     "retrywork": 0, "retrywork_delay": 0, "retrysubjob": 0,
 }  # fmt: skip
+PRODUCTION = (
+    "prod_show", "prod_shot", "prod_seq", "prod_client", "prod_dept",
+    "prod_custom1", "prod_custom2", "prod_custom3", "prod_custom4", "prod_custom5",
+)  # fmt: skip
 ALIASES = {"agendatimelimit": "agenda_timelimit", "agendatimeout": "agenda_timeout"}
 FLAGS_NOT_YET = (
     "expand", "mail", "disable_auto_complete", "auto_wrangling", "migrate_on_frame_retry", "convert_path",
@@ -49,8 +53,8 @@ NOT_YET: dict[str, str] = {
 }
 READ_ONLY = frozenset([
     "id", "status", "subjobstatus", "agendastatus", "reason", "todo", "cpustally", "todotally", "timesubmit",
-    "timestart", "timecomplete", "lastupdate", "globalorder", "serverid", "flagsstring", "subjobs", "agenda", "flags",
-    "user", "package", "env",
+    "timestart", "timecomplete", "lastupdate", "localorder", "globalorder", "serverid", "flagsstring", "subjobs",
+    "agenda", "flags", "user", "package", "env",
 ])  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def columns(job: Mapping[str, Any]) -> dict[str, Any]:
     found["env"] = {str(key): str(value) for key, value in mapping(job, "env").items()}
     found["show"] = text(job, "prod_show") or str(found["package"].get("show", ""))
     check_words(found)
-    known = {*TEXTS, *NUMBERS, *READ_ONLY}
+    known = {*TEXTS, *NUMBERS, *READ_ONLY, *NOT_YET}
     found["extra"] = {str(key): value for key, value in job.items() if key not in known}
     return found
 
@@ -185,6 +189,11 @@ def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> list[tuple[str
 
 
 def _frames(given: str) -> list[Any]:
+    """An agenda out of a range; how long it would be is known before it is made."""
+    if sum(len(frameset(part)) for part in given.split(",")) > MOST_FRAMES:
+        raise Invalid(
+            f"{given[:60]} has over {MOST_FRAMES:,} frames", field="package.range", hint="Make it several jobs."
+        )
     try:
         return genframes(given)
     except QubeError as wrong:

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 
 from qbcore.acting import Actor
 from qbcore.errors import Refused, Unauthorized
-from qbcore.models import AttemptRow, JoinTokenRow, RoleRow, TokenRow
+from qbcore.models import AttemptRow, JobRow, JoinTokenRow, RoleRow, TokenRow, WorkRow
 from qbcore.writing import writing
 
 ROLES = ("viewer", "artist", "operator", "admin")
@@ -151,8 +151,17 @@ def _actor_for_attempt(token: str) -> Actor | None:
         return None
     if not hmac.compare_digest(attempt_token(int(attempt), int(job)), token):
         return None
-    row = AttemptRow.objects.filter(pk=int(attempt), ended__isnull=True).only("user").first()
-    return Actor(row.user, "attempt", job=int(job), attempt=int(attempt)) if row else None
+    user = _user_of_attempt(int(attempt), int(job))
+    return Actor(user, "attempt", job=int(job), attempt=int(attempt)) if user else None
+
+
+def _user_of_attempt(attempt: int, job: int) -> str | None:
+    """Whose running attempt it is. One that was reserved ahead may run before its worker has said so."""
+    row = AttemptRow.objects.filter(pk=attempt).values("user", "ended").first()
+    if row:
+        return None if row["ended"] else str(row["user"])
+    reserved = WorkRow.objects.filter(job_id=job, attempt_id=attempt, grant_id__isnull=False).exists()
+    return JobRow.objects.filter(pk=job).values_list("user", flat=True).first() if reserved else None
 
 
 def new_join_token(*, hours: float = 24, host: str = "") -> str:

@@ -39,3 +39,30 @@ def parse(given: str) -> Spans:
 def positions(spans: Iterable[tuple[int, int]]) -> Iterator[int]:
     for first, last in spans:
         yield from range(first, last + 1)
+
+
+def size(spans: Iterable[tuple[int, int]]) -> int:
+    """How many positions there are."""
+    return sum(last - first + 1 for first, last in spans)
+
+
+def after(spans: Iterable[tuple[int, int]], pos: int) -> Spans:
+    """What of them lies behind *pos*."""
+    return [(max(first, pos + 1), last) for first, last in spans if last > pos]
+
+
+def slices(spans: Iterable[tuple[int, int]], most: int) -> Iterator[Spans]:
+    """The same positions in order, in parts of at most *most*."""
+    part: Spans = []
+    room = most
+    for first, last in spans:
+        while first <= last:
+            end = min(last, first + room - 1)
+            part.append((first, end))
+            room -= end - first + 1
+            first = end + 1
+            if not room:
+                yield part
+                part, room = [], most
+    if part:
+        yield part

@@ -9,26 +9,25 @@ from typing import Any
 
 from django.db import connection
 
-from qbcore import acting, events, folding, history, jobspec, verbs
+from qbcore import acting, dependencies, events, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
 from qbcore.control import jobs as job_control
 from qbcore.control import subjobs
-from qbcore.errors import Invalid, Refused, Unsupported
+from qbcore.errors import Invalid, Refused
 from qbcore.ids import flatten
-from qbcore.models import DependencyRow, JobRow, SubmissionRow, WorkRow
+from qbcore.models import JobRow, SubmissionRow
 from qbcore.objects import SubmitResult
 from qbcore.permissions import digest, may, need
 from qbcore.queries import jobinfo
 from qbcore.ranges import binarySort
 from qbcore.states import DONE, Hold, Status
-from qbcore.triggers import parse_dependency
 from qbcore.writing import clock, locked, on_postgres, writing
 
 Agenda = list[tuple[str, bool, Any]] | None
 MODIFIABLE = [
     "priority", "timelimit", "agenda_timelimit", "name", "label", "account", "notes", "cluster", "restrictions",
     "requirements", "reservations", "groups", "hosts", "omithosts", "omitgroups", "pgrp", "cpus", "env", "retrywork",
-    "retrysubjob", "retrywork_delay", "mailaddress",
+    "retrysubjob", "retrywork_delay", "mailaddress", *jobspec.PRODUCTION,
 ]  # fmt: skip
 
 
@@ -43,38 +42,41 @@ def submit(*jobs: Any, _key: str = "", **options: Any) -> SubmitResult:
         raise Invalid("there is no job to submit", field="job")
     ids = _submit(given, _key)
     found = {job["id"]: job for job in jobinfo(id=ids)}
-    return SubmitResult(found[job_id] for job_id in ids)
+    return SubmitResult(found[job_id] for job_id in ids if job_id in found)
 
 
 @writing
 def _submit(given: Sequence[Any], key: str) -> list[int]:
     actor = acting.current()
     need(actor, "submit")
-    seen = _seen(actor.name, key)
-    if seen is not None:
-        return seen
     now = clock()
+    call = _call(actor.name, key, now)
+    if call and call.jobs:
+        return [int(job) for job in call.jobs]
     rows = [_row(job, actor, now) for job in given]
     stored: list[JobRow] = []
-    for (row, agenda, wanted), job in zip(rows, given, strict=True):
-        _store(row, agenda, first=stored[0] if stored else row, held=wanted, now=now)
+    for row, agenda in rows:
+        _store(row, agenda, first=stored[0] if stored else row, now=now)
         stored.append(row)
-        _link(row, stored, str(job.get("dependency") or ""), now)
+    dependencies.link(stored, now)
     ids = [row.pk for row in stored]
-    if key:
-        SubmissionRow.objects.create(key=digest(f"{actor.name} {key}"), user=actor.name, jobs=ids, at=now)
+    if call:
+        SubmissionRow.objects.filter(pk=call.pk).update(jobs=ids)
     events.publish("job", ids)
     events.publish("wake", [])
     return ids
 
 
-def _seen(user: str, key: str) -> list[int] | None:
-    row = SubmissionRow.objects.filter(key=digest(f"{user} {key}")).first() if key else None
-    return [int(job) for job in row.jobs] if row else None
+def _call(user: str, key: str, now: datetime) -> SubmissionRow | None:
+    """The row of a call that carries a key: of two that come at once, the second waits here for the first."""
+    if not key:
+        return None
+    row, _ = SubmissionRow.objects.get_or_create(key=digest(f"{user} {key}"), defaults={"user": user, "at": now})
+    return row
 
 
-def _row(job: Any, actor: acting.Actor, now: datetime) -> tuple[JobRow, Agenda, Hold]:
-    """A job row not yet stored, its agenda, and the hold it asks for."""
+def _row(job: Any, actor: acting.Actor, now: datetime) -> tuple[JobRow, Agenda]:
+    """A job row not yet stored, and its agenda."""
     if not isinstance(job, Mapping):
         raise Invalid(f"a job must be a dictionary, not {type(job).__name__}", field="job")
     found = jobspec.columns(job)
@@ -85,8 +87,7 @@ def _row(job: Any, actor: acting.Actor, now: datetime) -> tuple[JobRow, Agenda, 
     if agenda is not None and not found["flags"] & FLAGS["disable_cpu_limit"]:
         found["cpus"] = min(found["cpus"], max(1, len(agenda)))
     held = Hold.SUBMIT if job.get("status") in ("blocked", Status.BLOCKED) else Hold.NONE
-    row = JobRow(**found, todo=len(agenda or ()), timesubmit=now, updated=now, held=held)
-    return row, agenda, held
+    return JobRow(**found, todo=len(agenda or ()), timesubmit=now, updated=now, held=held), agenda
 
 
 def _user(job: Mapping[str, Any], actor: acting.Actor) -> str:
@@ -98,7 +99,7 @@ def _user(job: Mapping[str, Any], actor: acting.Actor) -> str:
     raise Refused(f"{actor.name} may not submit as {name}.", right="submit_as", holders="operators and admins")
 
 
-def _store(row: JobRow, agenda: Agenda, *, first: JobRow, held: Hold, now: datetime) -> None:
+def _store(row: JobRow, agenda: Agenda, *, first: JobRow, now: datetime) -> None:
     row.save(force_insert=True)
     row.pgrp = row.pgrp or first.pgrp or first.pk
     _refuse_second_label(row)
@@ -119,7 +120,10 @@ def _settle(row: JobRow) -> None:
 
 
 def _refuse_second_label(row: JobRow) -> None:
-    if row.label and JobRow.objects.filter(pgrp=row.pgrp, label=row.label).exclude(pk=row.pk).exists():
+    if not row.label:
+        return
+    locked(JobRow.objects.filter(pk=row.pgrp)).first()  # two calls that add to one group take turns
+    if JobRow.objects.filter(pgrp=row.pgrp, label=row.label).exclude(pk=row.pk).exists():
         raise Invalid(f"two jobs of process group {row.pgrp} are labelled {row.label!r}", field="label")
 
 
@@ -170,47 +174,6 @@ def _ranks(count: int, *, middle_first: bool) -> Sequence[int]:
     return ranks
 
 
-def _link(row: JobRow, submitted: Sequence[JobRow], text: str, now: datetime) -> None:
-    """Ties the job to what it depends on; the present state of that is looked at too."""
-    if not text.strip():
-        return
-    links = parse_dependency(text)
-    for link in links:
-        if link.kind != "job":
-            raise Unsupported(
-                f"a dependency on a {link.kind} is not honoured by this version: depend on the job", field="dependency"
-            )
-        parent = _parent(row, str(link.target), submitted)
-        met = Status(parent.status) in DONE and link.state in (Status(parent.status).word, "done")
-        DependencyRow.objects.create(job_id=row.pk, parent_id=parent.pk, state=link.state, met=met)
-    if DependencyRow.objects.filter(job_id=row.pk, met=False).exists():
-        _hold_back(row, now)
-
-
-def _parent(row: JobRow, target: str, submitted: Sequence[JobRow]) -> JobRow:
-    """The job that a dependency names, by id or by label in its group; locked, so that its end is not missed."""
-    if target in (str(row.pk), row.label or None):
-        raise Invalid(f"job {row.name!r} depends on itself", field="dependency", hint="Name another job.")
-    rows = locked(JobRow.objects.all())
-    found = rows.filter(pk=int(target)).first() if target.isdecimal() else None
-    found = found or rows.filter(pgrp=row.pgrp, label=target).exclude(pk=row.pk).first()
-    if found is None:
-        known = ", ".join(other.label for other in submitted if other.label and other.pk != row.pk) or "none yet"
-        raise Invalid(
-            f"there is no job {target!r} to depend on", field="dependency",
-            hint=f"Give the id of a job, or a label submitted before it in this process group ({known}).",
-        )  # fmt: skip
-    return found
-
-
-def _hold_back(row: JobRow, now: datetime) -> None:
-    job = locked(JobRow.objects.filter(pk=row.pk)).get()
-    job.held |= Hold.DEPENDENCY
-    job.reason = f"waits for {row.dependency}"
-    subjobs.turn(job.pk, subjobs.take(job.pk, frm=[Status.PENDING]), Status.BLOCKED, now=now)
-    folding.settle(job)
-
-
 def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) -> list[int]:
     """Changes parameters of jobs that are not over; answers their ids. An unknown parameter is an error."""
     if not isinstance(modifyParamDict, Mapping) or not modifyParamDict:
@@ -228,13 +191,12 @@ def checked_changes(params: Mapping[str, Any]) -> dict[str, Any]:
             field=str(unknown[0]),
             hint=f"Give one of {', '.join(sorted(MODIFIABLE))}.",
         )
-    empty = next((key for key, value in params.items() if value is None), None)
+    numbers = [key for key in params if key in jobspec.NUMBERS]
+    empty = next((key for key in params if params[key] is None or (key in numbers and params[key] == "")), None)
     if empty:
         raise Invalid("give the new value", field=empty)
-    if params.get("priority") == "":
-        raise Invalid("give a number from 1 (first) to 9999", field="priority")
     found = jobspec.columns({"prototype": "cmdline", **params})
-    return {key: found[key] for key in params}
+    return {key: jobspec.text(params, key) if key in jobspec.PRODUCTION else found[key] for key in params}
 
 
 @writing
@@ -243,20 +205,38 @@ def modify_job(job_id: int, changes: Mapping[str, Any]) -> dict[str, Any] | None
     job = verbs.hold_job("modify", job_id)
     if job is None or job.status in DONE:
         return None
-    now = clock()
-    old = {key: getattr(job, key) for key in changes}
-    new = {key: value for key, value in changes.items() if old[key] != value}
+    wanted = {**changes, "cpus": _cpus(job, changes["cpus"])} if "cpus" in changes else changes
+    old = {key: _old(job, key) for key in wanted}
+    new = {key: value for key, value in wanted.items() if old[key] != value}
     if new:
-        if "cpus" in new:
-            job_control.resize(job, _cpus(job, new["cpus"]), now)
-        JobRow.objects.filter(pk=job.pk).update(**{**new, **({"cpus": job.cpus} if "cpus" in new else {})}, updated=now)
-        effect = ", ".join(f"{key} {old[key]} → {value}" for key, value in new.items() if key != "env")
-        history.record("modify", now=now, job=job.pk, effect=effect or "env changed")
-        folding.settle(locked(JobRow.objects.filter(pk=job.pk)).get())
-        events.publish("wake", [])
+        _change(job, old, new, clock())
     return old
+
+
+def _old(job: JobRow, key: str) -> Any:
+    if key == "prod_show":
+        return job.show
+    return job.extra.get(key, "") if key in jobspec.PRODUCTION else getattr(job, key)
+
+
+def _change(job: JobRow, old: Mapping[str, Any], new: Mapping[str, Any], now: datetime) -> None:
+    if "cpus" in new:
+        job_control.resize(job, new["cpus"], now)
+    for key, value in new.items():
+        if key in jobspec.PRODUCTION:
+            job.extra[key] = value
+        else:
+            setattr(job, key, value)
+    job.show = new.get("prod_show", job.show)
+    if {"label", "pgrp"} & set(new):
+        _refuse_second_label(job)
+    job.save(update_fields=[*(key for key in new if key not in jobspec.PRODUCTION), "extra", "show"])
+    effect = ", ".join(f"{key} {old[key]} → {value}" for key, value in new.items() if key != "env")
+    history.record("modify", now=now, job=job.pk, effect=effect or "env changed")
+    folding.settle(job)
+    events.publish("wake", [])
 
 
 def _cpus(job: JobRow, wanted: int) -> int:
     limited = job.todo and not job.flags & FLAGS["disable_cpu_limit"]
-    return min(wanted, WorkRow.objects.filter(job_id=job.pk).count()) if limited else wanted
+    return min(wanted, job.todo) if limited else wanted

@@ -7,34 +7,41 @@ absent, and so are ids that do not exist.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Count, Q
 
-from qbcore import acting, events, folding, history
+from qbcore import acting, events, folding, history, spans
 from qbcore.control import jobs, subjobs, work
-from qbcore.errors import BadRange
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob, parse_work
 from qbcore.models import JobRow, SubjobRow, WorkRow
 from qbcore.permissions import need, visible_jobs
-from qbcore.ranges import rangejoin, rangesplit
+from qbcore.ranges import frameset, rangejoin
 from qbcore.states import DONE, LIVE, Hold, Status
 from qbcore.writing import clock, locked, writing
 
 COUNT = Count("pos")
+SLICE = 10_000
+"""Frames that one call changes in one transaction, so that reports come in between."""
+FEW = 200
+FRAME = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 NAMED_IN_HISTORY = 2000
 """Frames of one change that history names; beyond that it gives the count."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobVerb:
-    """A verb on jobs and subjobs: what it does to one locked job, and the word for what becomes of it."""
+    """A verb on jobs and subjobs: from which statuses it acts, what it does to a locked job, and what becomes of it."""
 
     name: str
+    frm: frozenset[Status]
     act: Callable[[JobRow, int | None, datetime], Sequence[SubjobRow]]
     becomes: str
 
@@ -54,13 +61,13 @@ class WorkVerb:
 JOB_VERBS = {
     verb.name: verb
     for verb in (
-        JobVerb("kill", jobs.kill, "killed"),
-        JobVerb("retry", jobs.retry, "pending"),
-        JobVerb("requeue", jobs.requeue, "blocked"),
-        JobVerb("block", jobs.block, "blocked"),
-        JobVerb("unblock", jobs.unblock, "pending"),
-        JobVerb("suspend", jobs.suspend, "suspended"),
-        JobVerb("resume", jobs.resume, "running"),
+        JobVerb("kill", LIVE, jobs.kill, "killed"),
+        JobVerb("retry", DONE, jobs.retry, "pending"),
+        JobVerb("requeue", DONE, jobs.requeue, "blocked"),
+        JobVerb("block", frozenset({Status.PENDING, Status.WAITING, Status.RUNNING}), jobs.block, "blocked"),
+        JobVerb("unblock", frozenset({Status.BLOCKED}), jobs.unblock, "pending"),
+        JobVerb("suspend", frozenset({Status.RUNNING}), jobs.suspend, "suspended"),
+        JobVerb("resume", frozenset({Status.SUSPENDED}), jobs.resume, "running"),
     )
 }
 WORK_VERBS = {
@@ -73,6 +80,15 @@ WORK_VERBS = {
         WorkVerb("unblockwork", frozenset({Status.BLOCKED}), work.unblock, Status.PENDING, revives=True, lifts=True),
     )
 }
+
+
+def acts_on(verb: str, job: JobRow) -> bool:
+    """Whether a job verb changes this job now. One that is held while its last frames run counts as blocked already."""
+    if verb == "unblock" and job.status not in DONE and job.held:
+        return True
+    if (verb == "block" and job.held) or (verb == "unblock" and not job.s_blocked):
+        return False
+    return job.status in JOB_VERBS[verb].frm
 
 
 def hold_job(verb: str, job_id: int) -> JobRow | None:
@@ -91,14 +107,16 @@ def act_on_job(verb: str, job_id: int, only: int | None = None) -> list[int]:
     job = hold_job(verb, job_id)
     if job is None:
         return []
+    if only is None and not acts_on(verb, job):
+        return []
     now = clock()
     row = JOB_VERBS[verb]
     changed = sorted(subjob.idx for subjob in row.act(job, only, now))
-    folding.settle(job)
     if changed:
         effect = f"{len(changed):,} subjob{'s' * (len(changed) != 1)} {row.becomes}"
         history.record(verb, now=now, job=job.pk, subjob=-1 if only is None else only, effect=effect)
         events.publish("work", [job.pk])
+    folding.settle(job)
     return changed
 
 
@@ -121,10 +139,10 @@ def act_on_work(
         subjobs.lift(job, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
     if row.revives:
         jobs.revive(job, now)
-    folding.settle(job)
     if record:
         effect = f"{len(items):,} frame{'s' * (len(items) != 1)} {row.to.word}"
         history.record(verb, now=now, job=job.pk, frames=names_of(items), effect=effect)
+    folding.settle(job)
     events.publish("work", [job.pk])
     return items
 
@@ -140,10 +158,9 @@ def names_of(items: Sequence[WorkRow]) -> str:
     """The items' names as a range where they are numbers; cut with a note when there are too many to read."""
     if len(items) > NAMED_IN_HISTORY:
         return f"{items[0].name} … {items[-1].name}"
-    try:
+    if all(FRAME.fullmatch(item.name) for item in items):
         return rangejoin([int(item.name) for item in items])
-    except ValueError:
-        return ",".join(item.name for item in items)
+    return ",".join(item.name for item in items)
 
 
 def _job_verb(verb: str, ids: Iterable[Any]) -> list[str]:
@@ -163,28 +180,45 @@ def _work_verb(verb: str, ids: Iterable[Any]) -> list[str]:
         wanted[one.job].append(one.name)
     changed: list[str] = []
     for job_id in sorted(wanted):
-        items = act_on_work(verb, job_id, items_named(job_id, wanted[job_id]))
-        changed += [f"{job_id}:{item.name}" for item in items]
+        for part in spans.slices(positions_named(job_id, wanted[job_id]), SLICE):
+            items = act_on_work(verb, job_id, at(part))
+            changed += [f"{job_id}:{item.name}" for item in items]
     return changed
 
 
-def items_named(job_id: int, names: Sequence[str]) -> Q:
-    """The items of a job that these texts mean: an exact name first, else the frames of a range; `*` is all."""
+def at(found: spans.Spans) -> Q:
+    """A set of positions as a filter: ranges while they are few, else a list."""
+    if len(found) > FEW or not found:
+        return Q(pos__in=list(spans.positions(found)))
+    return reduce(or_, (Q(pos__gte=first, pos__lte=last) for first, last in found))
+
+
+def positions_named(job_id: int, names: Sequence[str]) -> spans.Spans:
+    """Where the items stand that these texts mean: an exact name first, else the frames of a range; `*` is all."""
+    rows = WorkRow.objects.filter(job_id=job_id).order_by("pos")
     if "*" in names:
-        return Q()
-    exact = set(WorkRow.objects.filter(job_id=job_id, name__in=names).values_list("name", flat=True))
-    frames: set[str] = set()
-    for name in names:
-        if name not in exact:
-            frames.update(_frames_of(name))
-    return Q(name__in=exact | frames)
+        return spans.of(rows.values_list("pos", flat=True).iterator())
+    exact = dict(rows.filter(name__in=names).values_list("pos", "name"))
+    ranges = [frames for name in set(names) - set(exact.values()) for frames in _frames_of(name)]
+    if sum(map(len, ranges)) <= FEW:
+        found = rows.filter(name__in={str(frame) for frames in ranges for frame in frames})
+        return spans.of(sorted({*exact, *found.values_list("pos", flat=True)}))
+    known = rows.values_list("pos", "name").iterator()  # a range may be far longer than the job
+    return spans.of(pos for pos, name in known if pos in exact or _is_in(name, ranges))
 
 
-def _frames_of(name: str) -> list[str]:
-    try:
-        return [str(frame) for frame in rangesplit(name)]
-    except BadRange:
-        return []  # neither an item nor a range: an unknown id, which is absent from the answer
+def _frames_of(name: str) -> list[Sequence[int]]:
+    """Each range of a comma list; empty for what is no range: an unknown id, which is absent from the answer."""
+    parts = [frameset(part) for part in name.split(",")]
+    return parts if all(parts) else []
+
+
+def _is_in(name: str, ranges: Sequence[Sequence[int]]) -> bool:
+    """Whether an item's name is a bare frame number of one of the ranges."""
+    if not FRAME.fullmatch(name):
+        return False
+    number = int(name)
+    return any(number in frames for frames in ranges)
 
 
 def kill(jobid: Any, *extraJobids: Any) -> list[str]:
@@ -252,7 +286,9 @@ def remove_job(job_id: int) -> bool:
         return False
     now = clock()
     history.record("remove", now=now, job=job.pk, effect=f"{job.name}, {job.todo:,} frames, {Status(job.status).word}")
+    if job.status not in DONE:
+        jobs.kill(job, None, now)
+        folding.settle(job)  # who waits for its end is told of it
     jobs.remove(job, now)
-    events.publish("job", [job.pk])
     events.publish("work", [job.pk])
     return True

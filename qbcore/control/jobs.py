@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-
-from django.db.models import Q
 
 from qbcore import events
 from qbcore.control import subjobs, work
+from qbcore.jobspec import is_own_unit
 from qbcore.models import DeltaRow, DependencyRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
+from qbcore.writing import locked
 
 Changed = Sequence[SubjobRow]
 WAITING = (Status.PENDING, Status.WAITING)
@@ -21,6 +21,8 @@ WAITING = (Status.PENDING, Status.WAITING)
 
 def kill(job: JobRow, only: int | None, now: datetime) -> Changed:
     found = subjobs.take(job.pk, frm=LIVE, only=only)
+    if only is not None and not found:
+        return []
     placed = subjobs.grants(found)
     subjobs.turn(job.pk, found, Status.KILLED, now=now)
     if only is None or not SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).exists():
@@ -33,8 +35,6 @@ def kill(job: JobRow, only: int | None, now: datetime) -> Changed:
 
 def block(job: JobRow, only: int | None, now: datetime) -> Changed:
     """Pending ones at once; a running one once its current item is done."""
-    if only is None and job.status not in (*WAITING, Status.RUNNING):
-        return []
     if only is None:
         job.held |= Hold.USER
     waiting = subjobs.take(job.pk, frm=WAITING, only=only)
@@ -52,12 +52,20 @@ def unblock(job: JobRow, only: int | None, now: datetime) -> Changed:
         return [*subjobs.lift(job, ~Hold.NONE, now=now), *asked]
     blocked = subjobs.take(job.pk, frm=[Status.BLOCKED], only=only)
     subjobs.turn(job.pk, blocked, Status.PENDING, now=now)
+    job.reason = job.reason if job.held else ""
     events.publish("wake", [])
     return [*blocked, *asked]
 
 
+def wait(job: JobRow, reason: str, now: datetime) -> None:
+    """Holds a job back that depends on others."""
+    job.held |= Hold.DEPENDENCY
+    job.reason = reason
+    subjobs.turn(job.pk, subjobs.take(job.pk, frm=WAITING), Status.BLOCKED, now=now)
+
+
 def retry(job: JobRow, only: int | None, now: datetime) -> Changed:
-    """A terminal job: every terminal subjob and item of it, to pending."""
+    """Every item of it, and as many subjobs as it has cpus, to pending."""
     return _again(job, only, now, Hold.NONE)
 
 
@@ -68,12 +76,12 @@ def requeue(job: JobRow, only: int | None, now: datetime) -> Changed:
 
 def _again(job: JobRow, only: int | None, now: datetime, hold: Hold) -> Changed:
     if only is None:
-        if job.status not in DONE:
-            return []
         job.held = hold
         job.reason = ""
         work.retry(job.pk, work.take(job.pk, frm=DONE), now=now)
-    found = subjobs.take(job.pk, frm=DONE, only=only)
+    elif job.status in DONE and job.todo:
+        return []  # there is nothing that one subjob of it could do
+    found = subjobs.take(job.pk, frm=DONE, only=only, limit=job.cpus)
     subjobs.turn(job.pk, found, Status.BLOCKED if hold or job.held else Status.PENDING, now=now, retries=0)
     events.publish("wake", [])
     return found
@@ -97,29 +105,38 @@ def resume(job: JobRow, only: int | None, now: datetime) -> Changed:
 
 def end_units(job: JobRow, found: Sequence[SubjobRow], ending: Ending, *, now: datetime) -> None:
     """Ends the attempts of a job without agenda, whose units are its subjobs themselves."""
-    if job.todo:
+    if not is_own_unit(job.prototype, job.todo):
         return
     units = [WorkRow(pos=-1, status=row.status, attempt_id=row.attempt_id) for row in found]
     work.interrupt(units, ending, now=now)
 
 
-def revive(job: JobRow, now: datetime) -> None:
+def revive(job: JobRow, now: datetime, *, frm: Iterable[Status] = DONE) -> None:
     """After items came back to life: subjobs, lowest first, until as many live as there is live work for."""
     alive = SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).count()
     wanted = WorkRow.objects.filter(job_id=job.pk, status__in=LIVE).values("pos")[: job.cpus].count()
-    subjobs.revive(job, wanted - alive, now=now)
+    subjobs.revive(job, wanted - alive, now=now, frm=frm)
 
 
 def resize(job: JobRow, cpus: int, now: datetime) -> None:
     """More subjobs are added at the end; fewer: pending ones complete from the top, running ones after their item."""
-    rows = list(SubjobRow.objects.filter(job_id=job.pk).order_by("idx"))
-    if cpus > job.cpus:
-        back = subjobs.revive(job, cpus - job.cpus, now=now, frm=[Status.COMPLETE]) if job.todo else 0
-        start = rows[-1].idx + 1 if rows else 0
-        subjobs.add(job, range(start, start + cpus - job.cpus - back), now=now)
+    rows = subjobs.take(job.pk, frm=Status)
+    more, job.cpus = cpus - job.cpus, cpus
+    if more > 0:
+        _grow(job, rows, more, now)
     else:
         _shrink(job, [row for row in reversed(rows) if row.status in LIVE], cpus, now)
-    job.cpus = cpus
+
+
+def _grow(job: JobRow, rows: Sequence[SubjobRow], more: int, now: datetime) -> None:
+    """Running ones that were to end stay; what lived before comes back, where there is work for it; the rest is new."""
+    staying = [row for row in rows if row.asked == Status.COMPLETE.word][-more:]
+    subjobs.ask(job.pk, staying, None, now=now)
+    new = max(0, job.cpus - len(rows)) if job.todo else more - len(staying)
+    subjobs.add(job, range(len(rows), len(rows) + new), now=now)
+    if job.todo:
+        revive(job, now, frm=[Status.COMPLETE])
+    events.publish("wake", [])
 
 
 def _shrink(job: JobRow, alive: Sequence[SubjobRow], cpus: int, now: datetime) -> None:
@@ -131,9 +148,15 @@ def _shrink(job: JobRow, alive: Sequence[SubjobRow], cpus: int, now: datetime) -
 
 
 def remove(job: JobRow, now: datetime) -> None:
-    """Deletes the job, its work and what depends on it; attempts, history and open grants stay until their time."""
-    kill(job, None, now)
-    for rows in (WorkRow, SubjobRow, DeltaRow):
+    """Deletes a job that is over with its work; attempts, history and open grants stay until their time.
+
+    Jobs that wait for it in vain stay blocked: what they wait for must not seem to have come true.
+    """
+    for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow):
         rows.objects.filter(job_id=job.pk).delete()
-    DependencyRow.objects.filter(Q(job_id=job.pk) | Q(parent_id=job.pk)).delete()
     JobRow.objects.filter(pk=job.pk).delete()
+    vain = DependencyRow.objects.filter(parent_id=job.pk, met=False).values("job_id")
+    children = locked(JobRow.objects.filter(pk__in=vain, held__gt=0).order_by("pk"))
+    for child in children:
+        JobRow.objects.filter(pk=child.pk).update(reason=f"waits for {job.pk}, which was removed", updated=now)
+    events.publish("job", [job.pk, *(child.pk for child in children)])

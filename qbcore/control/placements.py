@@ -175,11 +175,14 @@ def close(grants: Sequence[GrantRow], ending: Ending, *, now: datetime) -> None:
         if not GrantRow.objects.filter(pk=grant.pk, ended__isnull=True).update(ended=now, ending=ending):
             continue
         rows = locked(SubjobRow.objects.filter(job_id=grant.job_id, idx=grant.idx, grant_id=grant.pk))
-        for row in rows.filter(status__in=PLACED):
+        left = list(rows.filter(status__in=PLACED))
+        for row in left:
             _leave(row, ending, now)
         running = work.give_back(grant.job_id, [grant.pk], ending, now=now)
         if ending == Ending.LOST:
             _count_losses(grant, running, now)
+        if left:
+            events.publish("wake", [])
         work.delta(grant.job_id, {})
         events.publish("job", [grant.job_id])
 
@@ -194,7 +197,18 @@ def _leave(row: SubjobRow, ending: Ending, now: datetime) -> None:
         JobRow.objects.filter(pk=row.job_id).update(
             reason=f"{row.host_name} was lost while suspended: unblock to go on"
         )
+    if row.attempt_id and ending == Ending.LOST and _lost_again(row):
+        to = Status.FAILED
     subjobs.turn(row.job_id, [row], to, now=now, attempt_id=None)
+
+
+def _lost_again(row: SubjobRow) -> bool:
+    """Whether a subjob that is its own unit was lost with its host for the third time: its attempt says so."""
+    tried = AttemptRow.objects.filter(job_id=row.job_id, subjob=row.idx, pos=UNIT).order_by("-id")[:LOSSES]
+    doomed = len(tried) == LOSSES and all(attempt.ending == Ending.LOST for attempt in tried)
+    if doomed:
+        _blame(tried)
+    return doomed
 
 
 def _count_losses(grant: GrantRow, running: Sequence[WorkRow], now: datetime) -> None:
@@ -210,15 +224,20 @@ def _count_losses(grant: GrantRow, running: Sequence[WorkRow], now: datetime) ->
 
 def _explain_losses(job: int, doomed: Sequence[WorkRow]) -> None:
     for item in doomed:
-        attempts = AttemptRow.objects.filter(job_id=job, pos=item.pos, ending=Ending.LOST).order_by("-id")[:LOSSES]
-        hosts = [row.host_name for row in attempts]
-        AttemptRow.objects.filter(pk__in=[attempts[0].pk]).update(
-            ending=Ending.FAILED, error_line=f"took down {', '.join(reversed(hosts))}", error_key="took down <hosts>"
-        )
+        _blame(AttemptRow.objects.filter(job_id=job, pos=item.pos, ending=Ending.LOST).order_by("-id")[:LOSSES])
+
+
+def _blame(lost: Iterable[AttemptRow]) -> None:
+    """The latest of these attempts, newest first, reads as failed, and why."""
+    rows = list(lost)
+    line = f"took down {', '.join(row.host_name for row in reversed(rows))}"
+    AttemptRow.objects.filter(pk__in=[row.pk for row in rows[:1]]).update(
+        ending=Ending.FAILED, error_line=line, error_key="took down <hosts>"
+    )
 
 
 def over(grant: GrantRow, to: Status, *, now: datetime) -> None:
     """Nothing is left for the grant and no process of it runs: its subjob is *to*, its place is free."""
     rows = locked(SubjobRow.objects.filter(job_id=grant.job_id, idx=grant.idx, grant_id=grant.pk, status__in=PLACED))
-    subjobs.turn(grant.job_id, list(rows), to, now=now)
+    subjobs.turn(grant.job_id, list(rows), to, now=now, told=True)
     close([grant], Ending.COMPLETE, now=now)

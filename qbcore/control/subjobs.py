@@ -21,15 +21,19 @@ def take(job: int, *, frm: Iterable[Status], only: int | None = None, limit: int
     return list(found[:limit] if limit else found)
 
 
-def turn(job: int, subjobs: Sequence[SubjobRow], to: Status, *, now: datetime, **also: Any) -> None:
-    """Gives taken subjobs the status *to*. One that leaves its host gives up its grant, which the worker ends."""
+def turn(job: int, subjobs: Sequence[SubjobRow], to: Status, *, now: datetime, told: bool = False, **also: Any) -> None:
+    """Gives taken subjobs the status *to*. One that leaves its host gives up its grant, which the worker ends.
+
+    *told*: their hosts need no hint, because this is their own request.
+    """
     if not subjobs:
         return
     if to not in PLACED:
         also = {"grant_id": None, "asked": "", **also}
         also.setdefault("timecomplete", now if to in DONE else None)
     SubjobRow.objects.filter(job_id=job, idx__in=[row.idx for row in subjobs]).update(status=to, updated=now, **also)
-    wake(subjobs)
+    if not told:
+        wake(subjobs)
 
 
 def ask(job: int, subjobs: Sequence[SubjobRow], becomes: Status | None, *, now: datetime) -> None:
@@ -67,6 +71,8 @@ def revive(job: JobRow, wanted: int, *, now: datetime, frm: Iterable[Status] = D
         return 0
     over = take(job.pk, frm=frm, limit=wanted)
     turn(job.pk, over, first_status(job), now=now, retries=0)
+    if over:
+        events.publish("wake", [])
     return len(over)
 
 

@@ -94,11 +94,7 @@ def fail(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
 
 
 def give_back(job: int, grants: Iterable[int], ending: Ending, *, now: datetime) -> list[WorkRow]:
-    """What the grants hold goes back to pending: running items lose their attempt, reserved ones just their
-    reservation.
-
-    An item that was lost with its host for the third time fails: it takes hosts down.
-    """
+    """What the grants hold goes back to pending. Answers the items that ran: their attempts end as *ending*."""
     items = take(job, frm=LIVE, where=Q(grant_id__in=list(grants)))
     running = [item for item in items if item.status in (Status.RUNNING, Status.SUSPENDED)]
     interrupt(running, ending, now=now)

@@ -100,18 +100,35 @@ def filtered(
             raise Invalid(
                 f"{key!r} is no filter", field=f"filters[{key!r}]", hint=f"Give one of {', '.join(sorted(known))}."
             )
-        if isinstance(value, str) and value.startswith("~"):
-            patterns.append((key, _pattern(key, value[1:])))
-        elif value is not None:
-            rows = rows.filter(match(key, value))
+        if value is None:
+            continue
+        expressions, plain = _parted(value)
+        if expressions:
+            patterns.append((key, _pattern(key, plain, expressions)))
+        else:
+            rows = rows.filter(match(key, plain))
     if not patterns:
         return list(rows[:limit])
-    found = (row for row in rows if all(pattern.search(str(getattr(row, key))) for key, pattern in patterns))
+    found = (row for row in rows if all(pattern.search(_shown(row, key)) for key, pattern in patterns))
     return list(islice(found, limit))
 
 
-def _pattern(key: str, text: str) -> Any:
+def _shown(row: Model, key: str) -> str:
+    value = getattr(row, key)
+    return Status(value).word if key == "status" else str(value)
+
+
+def _parted(value: Any) -> tuple[list[str], list[Any]]:
+    """The regular expressions of a filter (they begin with `~`), and its other values."""
+    values = list(value) if isinstance(value, (list, tuple, set)) else [value]
+    expressions = [one[1:] for one in values if isinstance(one, str) and one.startswith("~")]
+    return expressions, [one for one in values if not (isinstance(one, str) and one.startswith("~"))]
+
+
+def _pattern(key: str, plain: Iterable[Any], expressions: Iterable[str]) -> Any:
+    """One regular expression for all values of a filter: any of them may fit."""
+    wild = [".*".join(re.escape(part) for part in re.split("[*%]", str(one))) for one in plain]
     try:
-        return re2.compile(text)
+        return re2.compile("|".join([*(f"(?:{one})" for one in expressions), *(f"^(?:{one})$" for one in wild)]))
     except re2.error as wrong:
-        raise Invalid(f"{text!r} is no regular expression: {wrong}", field=f"filters[{key!r}]") from wrong
+        raise Invalid(f"{wrong} in a regular expression", field=f"filters[{key!r}]") from wrong

@@ -6,25 +6,22 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 
 from qbcore import acting, archiving, events, history, spans, submission, verbs
-from qbcore.errors import NotFound, QubeError, Refused
+from qbcore.errors import Invalid, NotFound, QubeError, Refused
 from qbcore.models import JobRow, RunRow, RunTargetRow, WorkRow
 from qbcore.permissions import may, need
-from qbcore.runs.preview import Selection, asked, at, check, is_work, plural, selected, title
+from qbcore.runs.preview import Selection, asked, check, is_work, plural, selected, title
 from qbcore.writing import clock, locked, on_postgres, writing
 
 log = logging.getLogger(__name__)
-
-
 LEASE = timedelta(seconds=30)
-
-
 YIELD = 0.02
 
 
@@ -39,11 +36,15 @@ def start(
     rows = selected(selection)
     if len(rows) == 1:
         need(actor, verb, owner=rows[0].user)
+    if not rows:
+        raise Invalid("none of the selected jobs is there any more", field="jobs", hint="Select jobs or frames again.")
     now = clock()
     run = RunRow.objects.create(
         verb=verb, params=params, user=actor.name, role=actor.role, why=why[:500], source=source[:500], created=now
     )
-    targets = [_target(run, row, selection) for row in rows]
+    targets = [target for row in rows if (target := _target(run, row, selection)).total]
+    if not targets:
+        raise Invalid("no frame fits the selection", field="statuses", hint="Select other frames.")
     RunTargetRow.objects.bulk_create(targets, batch_size=1000)
     run.total = sum(target.total for target in targets)
     unit = "frame" if is_work(verb) else "job"
@@ -167,33 +168,40 @@ def _step(run: RunRow, target: RunTargetRow) -> None:
                 _step_work(run, target)
             else:
                 _step_job(run, target)
+    except OperationalError:
+        raise  # a deadlock or a lost connection: `writing` repeats the slice, or another carrier does
     except QubeError as wrong:
-        left = target.total - _positions_done(target)
-        target.outcome = "refused" if isinstance(wrong, Refused) else "error"
-        target.message = str(wrong)[:400]
-        run.done += left
-        if target.outcome == "refused":
-            run.refused += left
-        else:
-            run.errors += left
-        target.save()
+        _give_up(run, target, str(wrong), refused=isinstance(wrong, Refused))
+    except Exception:
+        log.exception("run %s failed on job %s", run.pk, target.job_id)
+        _give_up(run, target, "the farm failed here; its log says why", refused=False)
 
 
-def _positions_done(target: RunTargetRow) -> int:
-    return sum(1 for pos in spans.positions(spans.parse(target.frames)) if pos <= target.after) if target.frames else 0
+def _give_up(run: RunRow, target: RunTargetRow, why: str, *, refused: bool) -> None:
+    """What is left of the target stays as it is."""
+    left = spans.size(_left(target)) if target.frames else 1
+    target.outcome, target.message = ("refused" if refused else "error"), why[:400]
+    run.done += left
+    run.refused += left if refused else 0
+    run.errors += 0 if refused else left
+    target.save()
+
+
+def _left(target: RunTargetRow) -> spans.Spans:
+    return spans.after(spans.parse(target.frames), target.after)
 
 
 def _step_work(run: RunRow, target: RunTargetRow) -> None:
-    left = [pos for pos in spans.positions(spans.parse(target.frames)) if pos > target.after]
-    part = left[: settings.FARM_SLICE]
-    items = verbs.act_on_work(run.verb, target.job_id, at(spans.of(part)), record=False) if part else []
+    part, *more = islice(spans.slices(_left(target), settings.FARM_SLICE), 2)
+    count = spans.size(part)
+    items = verbs.act_on_work(run.verb, target.job_id, verbs.at(part), record=False)
     target.changed += len(items)
     target.undo = [*target.undo, *_undo(items)]
-    target.after = part[-1] if part else target.after
-    run.done += len(part)
+    target.after = part[-1][-1]
+    run.done += count
     run.changed += len(items)
-    run.unchanged += len(part) - len(items)
-    if len(part) == len(left):
+    run.unchanged += count - len(items)
+    if not more:
         _end_target(run, target)
     target.save()
 
@@ -211,9 +219,15 @@ def _end_target(run: RunRow, target: RunTargetRow) -> None:
     if target.changed:
         verb = verbs.WORK_VERBS[run.verb]
         effect = f"{plural(target.changed, 'frame')} {verb.to.word}"
-        frames = spans.text([span for line in target.undo for span in spans.parse(line[2])])
-        history.record(run.verb, now=clock(), job=target.job_id, frames=f"positions {frames}"[:400], effect=effect)
+        history.record(run.verb, now=clock(), job=target.job_id, frames=_changed_names(target), effect=effect)
         target.message = effect
+
+
+def _changed_names(target: RunTargetRow) -> str:
+    changed = sorted(span for line in target.undo for span in spans.parse(line[2]))
+    few = list(islice(spans.positions(changed), verbs.NAMED_IN_HISTORY + 1))
+    items = WorkRow.objects.filter(job_id=target.job_id, pos__in=[*few, changed[-1][-1]]).order_by("pos")
+    return verbs.names_of(list(items.only("job_id", "pos", "name")))
 
 
 def _step_job(run: RunRow, target: RunTargetRow) -> None:

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db.models import Q
 
 from qbcore import acting, spans, submission, verbs
 from qbcore.errors import Invalid
+from qbcore.jobspec import MOST_FRAMES
 from qbcore.models import JobRow, WorkRow
 from qbcore.permissions import may, visible_jobs
-from qbcore.states import DONE, LIVE, Status
-
-FEW = 200
-
+from qbcore.states import LIVE, Status
 
 MOST_JOBS = 100_000
+OTHERS: dict[str, frozenset[Status]] = {"modify": LIVE, "remove": frozenset(Status), "archive": frozenset(Status)}
+"""Verbs on whole jobs that change no status, and from which statuses they act."""
 
-
-ANY = frozenset(Status)
-
-
-JOB_FROM: dict[str, frozenset[Status]] = {
-    "kill": LIVE,
-    "retry": DONE,
-    "requeue": DONE,
-    "block": frozenset({Status.PENDING, Status.WAITING, Status.RUNNING}),
-    "unblock": frozenset({Status.BLOCKED}),
-    "suspend": frozenset({Status.RUNNING}),
-    "resume": frozenset({Status.SUSPENDED}),
-    "modify": LIVE,
-    "remove": ANY,
-    "archive": ANY,
-}
-
-
+Counts: TypeAlias = dict[int, Counter[Status]]
 WORDS = {
     "kill": "Kill", "retry": "Retry", "requeue": "Requeue, to blocked,", "block": "Block", "unblock": "Unblock",
     "suspend": "Suspend", "resume": "Resume", "modify": "Change", "remove": "Remove", "archive": "Archive as XML",
@@ -81,47 +62,43 @@ class Preview:
     warnings: list[str] = field(default_factory=list)
 
 
-def at(found: spans.Spans) -> Q:
-    """A set of positions as a filter: ranges while they are few, else a list."""
-    if len(found) > FEW or not found:
-        return Q(pos__in=list(spans.positions(found)))
-    return reduce(or_, (Q(pos__gte=first, pos__lte=last) for first, last in found))
-
-
 def is_work(verb: str) -> bool:
     return verb in verbs.WORK_VERBS
 
 
 def check(verb: str, selection: Selection, params: Mapping[str, Any]) -> None:
-    if not is_work(verb) and verb not in JOB_FROM:
-        raise Invalid(
-            f"{verb!r} is no action", field="verb", hint=f"Give one of {', '.join([*verbs.WORK_VERBS, *JOB_FROM])}."
-        )
+    if verb not in WORDS:
+        raise Invalid(f"{verb!r} is no action", field="verb", hint=f"Give one of {', '.join(WORDS)}.")
     if not selection.jobs:
         raise Invalid("nothing is selected", field="jobs", hint="Select jobs or frames first.")
     if len(selection.jobs) > MOST_JOBS:
         raise Invalid(f"a run takes at most {MOST_JOBS:,} jobs", field="jobs")
     if selection.positions and len(selection.jobs) > 1:
         raise Invalid("positions belong to one job", field="positions")
+    if spans.size(spans.parse(selection.positions)) > MOST_FRAMES:
+        raise Invalid(f"a job has at most {MOST_FRAMES:,} frames", field="positions")
     if verb == "modify":
         submission.checked_changes(params)
 
 
-def _acts_from(verb: str) -> frozenset[Status]:
-    return verbs.WORK_VERBS[verb].frm if is_work(verb) else JOB_FROM[verb]
-
-
 def asked(selection: Selection) -> Q:
     """The selected frames of a job."""
-    found = at(spans.parse(selection.positions)) if selection.positions else Q()
+    found = verbs.at(spans.parse(selection.positions)) if selection.positions else Q()
     if selection.statuses:
-        found &= Q(status__in=[int(Status.of(word)) for word in selection.statuses])
+        found &= Q(status__in=[_status(word) for word in selection.statuses])
     return found
+
+
+def _status(word: str) -> int:
+    try:
+        return int(Status.of(word))
+    except ValueError as unknown:
+        raise Invalid(str(unknown), field="statuses") from unknown
 
 
 def selected(selection: Selection) -> list[JobRow]:
     rows = JobRow.objects.filter(visible_jobs(acting.current()), pk__in=selection.jobs)
-    return list(rows.only("id", "name", "user", "status", "todo").order_by("pk"))
+    return list(rows.only("id", "name", "user", "status", "todo", "held", "s_blocked").order_by("pk"))
 
 
 def preview(verb: str, selection: Selection, params: Mapping[str, Any] | None = None) -> Preview:
@@ -130,43 +107,47 @@ def preview(verb: str, selection: Selection, params: Mapping[str, Any] | None = 
     actor = acting.current()
     rows = selected(selection)
     allowed = [row for row in rows if may(actor, verb, owner=row.user)]
-    counts = _counts(verb, selection, allowed)
-    frm = _acts_from(verb)
-    total = sum(sum(found.values()) for found in counts.values())
-    will = sum(count for found in counts.values() for status, count in found.items() if status in frm)
+    change, stay = _counts(verb, selection, allowed)
+    will = sum(sum(found.values()) for found in change.values())
     unit = "frame" if is_work(verb) else "job"
-    changing = sum(any(status in frm for status in found) for found in counts.values())
+    changing = sum(bool(found) for found in change.values())
     found = Preview(
         verb=verb,
         unit=unit,
-        total=total,
+        total=will + sum(sum(found.values()) for found in stay.values()),
         will_change=will,
         jobs=changing,
         title=title(verb, will, unit, changing, params or {}),
     )
     if will:
         found.lines.append(Line("done", will, changing, _becomes(verb, unit, will)))
-    found.lines += _unchanged(counts, frm, unit)
+    found.lines += _unchanged(stay, unit)
     refused = len(rows) - len(allowed)
     if refused:
         owners = ", ".join(sorted({row.user for row in rows} - {row.user for row in allowed})[:3])
         found.lines.append(
             Line("refused", refused, refused, f"{refused:,} jobs of {owners} are not yours: ask an operator")
         )
-    found.warnings += _warnings(verb, counts)
+    found.warnings += _warnings(verb, change)
     return found
 
 
-def _counts(verb: str, selection: Selection, rows: Sequence[JobRow]) -> dict[int, Counter[Status]]:
-    """Per job, how many selected units stand in which status."""
+def _counts(verb: str, selection: Selection, rows: Sequence[JobRow]) -> tuple[Counts, Counts]:
+    """Per job, how many selected units stand in which status: those that will change, and those that will not."""
+    change: Counts = defaultdict(Counter)
+    stay: Counts = defaultdict(Counter)
     if not is_work(verb):
-        return {row.pk: Counter({Status(row.status): 1}) for row in rows}
-    found: dict[int, Counter[Status]] = {row.pk: Counter() for row in rows}
-    work = WorkRow.objects.filter(asked(selection), job_id__in=list(found)).values_list("job_id", "status").order_by()
-    from_db = work.annotate(n=verbs.COUNT)
-    for job, status, count in from_db:
-        found[job][Status(status)] = count
-    return found
+        for row in rows:
+            (change if _acts_on(verb, row) else stay)[row.pk][Status(row.status)] = 1
+        return change, stay
+    work = WorkRow.objects.filter(asked(selection), job_id__in=[row.pk for row in rows]).values_list("job_id", "status")
+    for job, status, count in work.annotate(n=verbs.COUNT).order_by():
+        (change if status in verbs.WORK_VERBS[verb].frm else stay)[job][Status(status)] = count
+    return change, stay
+
+
+def _acts_on(verb: str, row: JobRow) -> bool:
+    return verbs.acts_on(verb, row) if verb in verbs.JOB_VERBS else row.status in OTHERS[verb]
 
 
 def plural(count: int, unit: str) -> str:
@@ -185,17 +166,17 @@ def _becomes(verb: str, unit: str, count: int) -> str:
     return f"{plural(count, unit)} will be {to}"
 
 
-def _unchanged(counts: Mapping[int, Counter[Status]], frm: frozenset[Status], unit: str) -> list[Line]:
+def _unchanged(counts: Counts, unit: str) -> list[Line]:
     lines = []
     for status in Status:
         count = sum(found[status] for found in counts.values())
-        if count and status not in frm:
+        if count:
             jobs = sum(bool(found[status]) for found in counts.values())
             lines.append(Line("unchanged", count, jobs, f"{plural(count, unit)} will not change: {status.word} now"))
     return lines
 
 
-def _warnings(verb: str, counts: Mapping[int, Counter[Status]]) -> list[str]:
+def _warnings(verb: str, counts: Counts) -> list[str]:
     running = sum(found[Status.RUNNING] for found in counts.values())
     if verb in ("kill", "killwork") and running:
         return [
