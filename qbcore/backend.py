@@ -219,6 +219,7 @@ class Round:
                     "grant": start.grant.pk,
                     "job": {"id": start.job.pk, **{field: getattr(start.job, field) for field in JOB_FIELDS}},
                     "subjob": start.grant.idx,
+                    "slots": int(start.grant.taken.get("host.processors", 1)),
                     "frames": [_frame(one, start.job) for one in start.frames],
                 }
             )
