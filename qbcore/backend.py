@@ -52,7 +52,11 @@ def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[i
     now = clock()
     host = hosts.speak(host_id, str(body.get("session")), _whole(body, "seq"), now, body.get("load"))
     round_ = Round(host, body, now)
-    round_.run()
+    try:
+        round_.run()
+    except Exception:
+        dispatch.waiting.reload()  # what it started goes back with the transaction
+        raise
     return round_.answer, round_.failed
 
 

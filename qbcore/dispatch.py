@@ -12,6 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
 
 from qbcore import events
 from qbcore.candidates import DUTY_FIELDS, Candidate, HostView
@@ -21,6 +24,7 @@ from qbcore.models import GrantRow, HostRow, JobRow
 from qbcore.plan import Choice
 from qbcore.pool import Pool
 from qbcore.queries import used_of
+from qbcore.queries.jobs import JOB_COLUMNS
 from qbcore.states import Status
 
 SHORT = 0.5
@@ -48,17 +52,36 @@ class Start:
     frames: list[Frame]
 
 
-def candidate(row: JobRow) -> Candidate:
-    """What dispatch needs to know of a job; `wanted` is 0 when nothing of it can start."""
-    ready = row.status in (Status.PENDING, Status.RUNNING)
+READY = (Status.PENDING, Status.RUNNING)
+
+
+def candidate(row: JobRow, asked: JobRow | None = None) -> Candidate:
+    """What dispatch needs to know of a job; `wanted` is 0 when nothing of it can start.
+
+    *asked* is its whole row, for a job whose requirements name fields of the job.
+    """
+    ready = row.status in READY
     wanted = min(row.s_pending, row.n_pending) if row.todo else row.s_pending
     named = {"name": row.name, "label": row.label, "account": row.account, "kind": row.kind, "prod_show": row.show}
     return Candidate(
         id=row.pk,
         wanted=wanted if ready else 0,
-        facts={f"job.{key}": value for key, value in named.items()},
+        facts={f"job.{key}": value for key, value in ({**_all_facts(asked), **named} if asked else named).items()},
         **{name: getattr(row, name) for name in TEXTS},
     )
+
+
+def candidates(rows: QuerySet[JobRow]) -> list[tuple[JobRow, Candidate]]:
+    """The rows with few columns, as they are needed; whole ones only where a requirement may read any field."""
+    found = list(rows.only(*COLUMNS))
+    curious = [row.pk for row in found if "job." in row.requirements]
+    whole = JobRow.objects.in_bulk(curious) if curious else {}
+    return [(row, candidate(row, whole.get(row.pk))) for row in found]
+
+
+def _all_facts(row: JobRow) -> dict[str, Any]:
+    fields = {**row.extra, **{name: getattr(row, name) for name in JOB_COLUMNS}}
+    return {key: value for key, value in fields.items() if isinstance(value, (str, int, float))}
 
 
 class Waiting:
@@ -75,6 +98,10 @@ class Waiting:
     def expire(self, hint: events.Hint | None = None) -> None:
         """Jobs have changed: look before the next pick."""
         self._expired = True
+
+    def reload(self) -> None:
+        """What was started has been rolled back: read everything before the next pick."""
+        self._until, self._expired = None, True
 
     def pick(self, host: HostView) -> Choice | None:
         with self._guard:
@@ -105,15 +132,14 @@ class Waiting:
         if self._until is None or now - self._full > FULL:
             self._reload(now)
             return
-        for row in JobRow.objects.filter(updated__gt=self._until - OVERLAP).only(*COLUMNS):
-            self._keep(candidate(row))
+        for row, found in candidates(JobRow.objects.filter(updated__gt=self._until - OVERLAP)):
+            self._keep(found)
             self._until = max(self._until, row.updated)
 
     def _reload(self, now: float) -> None:
         """Everything that is ready; removed jobs leave this way."""
-        ready = JobRow.objects.filter(status__in=[Status.PENDING, Status.RUNNING], s_pending__gt=0)
-        found = [candidate(row) for row in ready.only(*COLUMNS)]
-        self._known = {one.id: one for one in found if one.wanted > 0}
+        found = candidates(JobRow.objects.filter(status__in=READY, s_pending__gt=0))
+        self._known = {one.id: one for _, one in found if one.wanted > 0}
         self._pool.load(self._known.values())
         newest = JobRow.objects.order_by("-updated").values_list("updated", flat=True).first()
         self._until, self._full = newest, now
@@ -140,8 +166,10 @@ def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], 
     duty: dict[str, Counter[str]] = defaultdict(Counter)
     for grant in grants:
         job = jobs.get(grant.job_id)
-        for field in DUTY_FIELDS if job else ():
-            duty[field][str(getattr(job, field, ""))] += 1
+        if job is None:
+            continue
+        for field in DUTY_FIELDS:
+            duty[field][_duty(job, field)] += 1
     properties = {"os": host.os, "architecture": host.architecture, "flags": host.flags}
     return HostView(
         id=host.pk,
@@ -160,6 +188,11 @@ def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], 
         idle=not grants,
         avoid=frozenset(avoid),
     )
+
+
+def _duty(job: JobRow, field: str) -> str:
+    own = {"prod_show": "show", "type": "prototype"}.get(field, field)
+    return str(getattr(job, own, job.extra.get(field, "")))
 
 
 def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime) -> list[Start]:
@@ -183,9 +216,11 @@ def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow]
 
 def _start(choice: Choice, host: HostRow, now: datetime) -> Start | None:
     """One subjob with its frames; None when somebody else was faster or all its frames are claimed."""
-    job = JobRow.objects.filter(pk=choice.job).first()
-    grant = placements.place(choice.job, host, choice.take, now=now) if job else None
-    if job is None or grant is None:
+    job = JobRow.objects.filter(pk=choice.job, status__in=READY).first()
+    if job is None or not placements.claimable(job, now=now):
+        return None
+    grant = placements.place(choice.job, host, choice.take, now=now)
+    if grant is None:
         return None
     frames = placements.claim(job, grant, batch(job), now=now, running=1)
     if not frames:

@@ -45,7 +45,7 @@ def path(job: int, subjob: int, grant: int, stream: str) -> Path:
 
 
 @lru_cache(maxsize=4096)
-def _place(grant: int) -> tuple[int, int, int]:
+def place(grant: int) -> tuple[int, int, int]:
     """Job, subjob and host of a grant: they never change."""
     row = GrantRow.objects.filter(pk=grant).first()
     if row is None:
@@ -59,7 +59,7 @@ def append(host: int, grant: int, stream: str, offset: int, data: bytes) -> int:
         raise Invalid(f"{stream!r} is no stream", field="stream", hint="Give out or err.")
     if not 0 <= offset <= LONGEST_LOG:
         raise Invalid(f"{offset} is no offset in a log", field="offset")
-    job, subjob, owner = _place(grant)
+    job, subjob, owner = place(grant)
     if owner != host:
         raise Refused(f"grant {grant} is on another host", right="write its log", holders="that host")
     file = path(job, subjob, grant, stream)

@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 from django.test import override_settings
 
-from qbcore import folding
+from qbcore import dispatch, folding, logs
 from tests import servers
 
 # A test must not read the credentials of the person who runs it, nor touch or talk to their farm.
@@ -128,3 +128,10 @@ def povray() -> Path:
 def folds_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests fold when they say so: a thread that outlives its test would write into the next one's database."""
     monkeypatch.setattr(folding.folder, "add", lambda job: None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What a process keeps of the database between transactions is of the test before: ids may come again."""
+    dispatch.waiting.reload()
+    logs.place.cache_clear()

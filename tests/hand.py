@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from qbcore import backend, hosts, permissions
+from qbcore import backend, folding, hosts, permissions
 
 Frame = dict[str, Any]
 
@@ -49,12 +49,30 @@ class Hand:
     def report(self, code: int = 0, message: str = "") -> Frame:
         """Ends the oldest frame in hand with that exit code and wants the next."""
         grant, frame = self.frames.pop(0)
-        self.held[grant].remove(frame["attempt"])
-        line = {"attempt": frame["attempt"], "grant": grant, "pos": frame["pos"], "exit": code, "elapsed": 1.0}
-        self.sync(reports=[{**line, "message": message}], want=[grant] if not self.held[grant] else [])
+        line = self.ended(grant, frame, exit=code, message=message)
+        self.sync(reports=[line], want=[grant] if not self.held[grant] else [])
         return frame
+
+    def ended(self, grant: int, frame: Frame, **how: Any) -> dict[str, Any]:
+        """The report of an attempt that has ended; it is not held any more."""
+        self.held[grant].remove(frame["attempt"])
+        return {"attempt": frame["attempt"], "grant": grant, "pos": frame["pos"], "exit": 0, "elapsed": 1.0, **how}
 
     def end_all(self) -> None:
         """Says that none of its processes is left."""
         gone, self.held, self.frames = list(self.held), {}, []
         self.sync(gone=gone)
+
+
+def drive(hand: Hand, exits: Callable[[Frame], int] = lambda frame: 0, rounds: int = 500) -> list[str]:
+    """Runs whatever the farm gives until it has nothing left; answers the frames' names in the order they were done."""
+    done: list[str] = []
+    hand.sync(room=True)
+    for _ in range(rounds):
+        batch, hand.frames = hand.frames, []
+        reports = [hand.ended(grant, frame, exit=exits(frame)) for grant, frame in batch]
+        done += [frame["name"] for _, frame in batch]
+        if not (reports or hand.held or folding.sweep()):
+            return done
+        hand.sync(reports=reports, want=[grant for grant, held in hand.held.items() if not held], room=True)
+    raise AssertionError(f"still not over after {rounds} rounds: {hand.held}")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from qbcore import events
 from qbcore.control import subjobs, work
@@ -83,12 +83,22 @@ def place(job_id: int, host: HostRow, taken: dict[str, float], *, now: datetime)
     return grant
 
 
+def _free(job: JobRow, now: datetime) -> QuerySet[WorkRow]:
+    """Pending items that no grant holds."""
+    free = Q(reserved_until__isnull=True) | Q(reserved_until__lt=now)
+    return WorkRow.objects.filter(free, job_id=job.pk, status=Status.PENDING)
+
+
+def claimable(job: JobRow, *, now: datetime) -> bool:
+    """Whether a grant would find something to do, so that none is made in vain."""
+    return not job.todo or _free(job, now).exists()
+
+
 def claim(job: JobRow, grant: GrantRow, count: int, *, now: datetime, running: int) -> list[Frame]:
     """Up to *count* pending items for the grant: the first *running* of them run at once, the rest are reserved."""
     if not job.todo:
         return _claim_unit(job, grant, now=now)
-    free = Q(reserved_until__isnull=True) | Q(reserved_until__lt=now)
-    rows = locked(WorkRow.objects.filter(free, job_id=job.pk, status=Status.PENDING), skip=True)
+    rows = locked(_free(job, now), skip=True)
     items = list(rows.order_by("rank").only("pos", "name", "package", "attempts", "status")[:count])
     if not items:
         return []

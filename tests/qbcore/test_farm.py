@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from qbcore import acting, backend, folding, hosts, logs, permissions, queries, submission, verbs
+
+from qbcore import acting, logs, permissions, queries, submission, verbs
 from qbcore.models import AttemptRow, DeltaRow, GrantRow, JobRow
+from tests.hand import Hand, drive
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Hand:
-    """A worker moved by hand."""
-
-    def __init__(self, name: str = "render-01", slots: int = 2) -> None:
-        token = permissions.new_join_token()
-        joined = hosts.join({"name": name, "token": token, "protocol": 1})
-        self.id, self.seq, self.session = joined["host"], 0, "a" * 32
-        self.held: dict[int, list[int]] = {}
-        hosts.hello(self.id, {"protocol": 1, "session": self.session, "facts": {"os": "Linux", "slots": slots}, "held": {}})
-
-    def sync(self, **said):
-        self.seq += 1
-        held = {str(grant): attempts for grant, attempts in self.held.items()}
-        body = {"session": self.session, "seq": self.seq, "held": held, **said}
-        answer = backend.sync(self.id, body)
-        for start in answer["starts"]:
-            self.held[start["grant"]] = [one["attempt"] for one in start["frames"]]
-        for grant, frames in answer["frames"].items():
-            self.held[int(grant)] += [one["attempt"] for one in frames]
-        for grant in answer["over"]:
-            del self.held[grant]
-        return answer
+ECHO = {
+    "name": "echo",
+    "prototype": "cmdrange",
+    "cpus": 2,
+    "package": {"cmdline": "echo QB_FRAME_NUMBER", "range": "1-6"},
+}
 
 
-def all_frames(answer):
-    for start in answer["starts"]:
-        yield from ((start["grant"], one) for one in start["frames"])
-    for grant, frames in answer["frames"].items():
-        yield from ((int(grant), one) for one in frames)
-
-
-def drive(hand: Hand, exits=lambda frame: 0, rounds: int = 100) -> list[str]:
-    """Runs whatever the farm gives until it has nothing left; answers the frames' names in order."""
-    done = []
-    answer = hand.sync(room=True)
-    for _ in range(rounds):
-        reports = []
-        for grant, frame in all_frames(answer):
-            done.append(frame["name"])
-            reports.append({"attempt": frame["attempt"], "grant": grant, "pos": frame["pos"], "exit": exits(frame), "elapsed": 1.0})
-            hand.held[grant].remove(frame["attempt"])
-        if not reports and not hand.held and not folding.sweep():
-            break
-        answer = hand.sync(reports=reports, want=[grant for grant, held in hand.held.items() if not held], room=True)
-    return done
-
-
-ECHO = {"name": "echo", "prototype": "cmdrange", "cpus": 2, "package": {"cmdline": "echo QB_FRAME_NUMBER", "range": "1-6"}}
-
-
-def test_a_job_renders_every_frame_once():
+def test_a_job_renders_every_frame_once() -> None:
     [job] = submission.submit(ECHO)
     assert drive(Hand()) == ["1", "2", "3", "4", "5", "6"]
     row = JobRow.objects.get(pk=job["id"])
@@ -69,7 +29,7 @@ def test_a_job_renders_every_frame_once():
     assert not GrantRow.objects.filter(ended__isnull=True).exists()
 
 
-def test_failed_frames_are_retried_alone():
+def test_failed_frames_are_retried_alone() -> None:
     [job] = submission.submit(ECHO)
     hand = Hand()
     drive(hand, exits=lambda frame: int(frame["name"] in "25"))
@@ -82,7 +42,7 @@ def test_failed_frames_are_retried_alone():
     assert queries.jobinfo(id=job["id"])[0]["status"] == "complete"
 
 
-def test_a_job_without_agenda_is_its_own_unit():
+def test_a_job_without_agenda_is_its_own_unit() -> None:
     [job] = submission.submit({"prototype": "cmdline", "package": {"cmdline": "true"}})
     drive(Hand())
     [found] = queries.jobinfo(id=job["id"], subjobs=True)
@@ -90,7 +50,7 @@ def test_a_job_without_agenda_is_its_own_unit():
     assert found["subjobs"][0]["status"] == "complete"
 
 
-def test_kill_ends_what_runs_and_frees_the_host_when_the_worker_says_so():
+def test_kill_ends_what_runs_and_frees_the_host_when_the_worker_says_so() -> None:
     [job] = submission.submit(ECHO)
     hand = Hand()
     hand.sync(room=True)
@@ -105,14 +65,14 @@ def test_kill_ends_what_runs_and_frees_the_host_when_the_worker_says_so():
     assert AttemptRow.objects.filter(ending="killed").count() == 2
 
 
-def test_a_dependency_lets_go_when_its_parent_is_complete():
+def test_a_dependency_lets_go_when_its_parent_is_complete() -> None:
     first, second = submission.submit({**ECHO, "label": "a"}, {**ECHO, "dependency": "link-complete-job-a"})
     assert second["status"] == "blocked"
     drive(Hand())
     assert [job["status"] for job in queries.jobinfo(id=[first["id"], second["id"]])] == ["complete", "complete"]
 
 
-def test_an_artist_may_not_kill_anothers_job():
+def test_an_artist_may_not_kill_anothers_job() -> None:
     with acting.acting_as(acting.Actor("mira", "artist")):
         [job] = submission.submit(ECHO)
     with acting.acting_as(acting.Actor("jonas", "artist")), pytest.raises(permissions.Refused, match="kill"):
@@ -120,7 +80,7 @@ def test_an_artist_may_not_kill_anothers_job():
     assert queries.jobinfo(id=job["id"])[0]["status"] == "pending"
 
 
-def test_logs_are_idempotent_and_read_per_subjob():
+def test_logs_are_idempotent_and_read_per_subjob() -> None:
     [job] = submission.submit(ECHO)
     hand = Hand()
     answer = hand.sync(room=True)
