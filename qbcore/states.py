@@ -31,8 +31,8 @@ class Status(IntEnum):
     def of(cls, word: str | int) -> Status:
         """The status of that name or number; ValueError when there is none."""
         try:
-            return cls(int(word)) if isinstance(word, int) or word.isdigit() else cls[word.upper()]
-        except KeyError as unknown:
+            return cls(int(word)) if isinstance(word, int) or word.isdecimal() else cls[word.upper()]
+        except (KeyError, ValueError) as unknown:
             raise ValueError(f"no status is called {word!r}") from unknown
 
 
