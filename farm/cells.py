@@ -128,9 +128,9 @@ def job_progress(counts: Tally) -> SafeString:
     failed, whole, done = counts.get(Status.FAILED, 0), total(counts), counts.get(Status.COMPLETE, 0)
     mark = format_html('<span class="failing">{}{}</span>', glyph("failed"), formats.count(failed)) if failed else ""
     return format_html(
-        '<div class="barcell" data-failed="{}" data-total="{}">{}'
+        '<div class="barcell" data-failed="{}" data-complete="{}" data-total="{}">{}'
         '<span class="figures">{}<span>{} / {}</span></span></div>',
-        failed, whole, progress(counts), mark, formats.count(done), formats.count(whole),
+        failed, done, whole, progress(counts), mark, formats.count(done), formats.count(whole),
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ HEAD: Table[JobLine] = Table(
         Column("run", "", lambda job, now: cells.text(run_time(job, now))),
         Column("average", "", lambda job, _: cells.text(formats.clock(job.average))),
         Column("hosts", "", lambda job, _: cells.text(formats.count(job.placed))),
+        Column("complete", "", lambda job, _: cells.text(formats.count(job.units[Status.COMPLETE]))),
         Column("failed", "", lambda job, _: cells.text(formats.count(job.units[Status.FAILED]))),
     ),
 )

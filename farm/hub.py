@@ -27,7 +27,7 @@ from qbcore.listing import frames, hosts, jobs, records
 log = logging.getLogger(__name__)
 TICK = 0.25
 SWEEP = 5.0
-REST = 8  # a job whose frames took t to read rests for eight times that
+REST = 3  # a job whose frames took t to read rests for three times that
 SIGNED_OUT = 4401
 NEWER: dict[str, Callable[[int], list[int]]] = {
     "job": jobs.newer,

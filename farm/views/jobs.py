@@ -67,7 +67,9 @@ def listing(request: HttpRequest) -> HttpResponse:
         next_window = view.order.address(part="rows", after=found.more)
         body += more(JOBS, reverse("jobs") + next_window, shown=len(found.rows))
     if request.GET.get("part") == "rows":
-        return page(request, "jobs/rows.html", {"body": body})
+        count = None if view.after else jobs.count(view.query.terms)
+        told = {"count": count, "shown": len(found.rows), "sorted": _sorted(view.order)}
+        return page(request, "jobs/rows.html", {"body": body, **told})
     context = {**_frame(view), "body": body, "shown": len(found.rows), "count": jobs.count(view.query.terms)}
     if wants_part(request):
         response = page(request, "jobs/list_part.html", {**context, "part": True})

@@ -131,7 +131,7 @@ def _start(request: HttpRequest, ask: Ask, data: QueryDict) -> HttpResponse:
         return redirect("run", run)
     response = HttpResponse(toast(request, records.run(run), clock()))
     response["HX-Retarget"], response["HX-Reswap"] = "#toasts", "beforeend"
-    response["HX-Trigger"] = json.dumps({"farm:started": {"run": run}})
+    response["HX-Trigger-After-Swap"] = json.dumps({"farm:started": {"run": run}})
     return response
 
 

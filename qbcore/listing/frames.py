@@ -72,7 +72,7 @@ class SubjobLine:
 
 def states(job: int) -> str:
     """One letter per frame by position; empty for a job without frames. One query."""
-    return "".join(LETTERS[value] for value in _work(job).order_by("pos").values_list("status", flat=True).iterator())
+    return "".join(map(LETTERS.__getitem__, _work(job).order_by("pos").values_list("status", flat=True)))
 
 
 def names(job: int) -> list[str]:

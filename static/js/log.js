@@ -33,9 +33,16 @@
     error.textContent = shown.error ?? "";
     await read(mine, -tail);
     if (mine !== asked) return;
-    if (shown.error && !shown.size) await other(mine); // what failed often says why on the other stream only
+    if (shown.error && !lines.querySelector("[data-cause]")) await findCause(mine);
     if (mine !== asked) return;
     if (!shown.running) toError();
+  }
+
+  // What failed often says why on standard error only; when it is there no more than here, this stream stays.
+  async function findCause(mine) {
+    await other(mine);
+    if (mine !== asked || lines.querySelector("[data-cause]")) return;
+    if (!shown.size) await other(mine);
   }
 
   async function other(mine) {

@@ -13,6 +13,7 @@
     return {
       status: row.querySelector("[data-status]")?.dataset.status ?? "",
       failed: Number(bar?.dataset.failed ?? 0),
+      complete: Number(bar?.dataset.complete ?? 0),
       total: Number(bar?.dataset.total ?? 0),
     };
   }
@@ -52,7 +53,7 @@
     for (const button of document.querySelectorAll('[data-act][data-scope="job"]')) {
       const takes = button.dataset.takes.split(" ");
       const fits = rows.length === 0 || rows.some((row) => takes.includes(row.status)
-        || (takes.includes("failed") && row.failed > 0) || (takes.includes("complete") && row.total > 0));
+        || (takes.includes("failed") && row.failed > 0) || (takes.includes("complete") && row.complete > 0));
       button.setAttribute("aria-disabled", String(!fits));
       button.title = fits ? button.dataset.hint ?? "" : `Needs a job that is ${takes.slice(0, 3).join(", ")}`;
     }
@@ -67,6 +68,17 @@
     last = id;
     show();
   }
+
+  // On the page of one job its header says what the buttons can do.
+  function showJob() {
+    const job = document.querySelector("[data-job]");
+    if (!job) return;
+    const number = (name) => Number((job.querySelector(`[data-cell="${name}"]`)?.textContent ?? "").replaceAll(",", ""));
+    grey([{ status: job.querySelector("[data-status]")?.dataset.status ?? "", failed: number("failed"), complete: number("complete") }]);
+  }
+
+  document.addEventListener("DOMContentLoaded", showJob);
+  document.addEventListener("farm:patched", (event) => { if (event.detail.kind === "head") showJob(); });
 
   document.addEventListener("click", (event) => {
     const box = event.target.closest("input[data-select]");

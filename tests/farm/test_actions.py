@@ -86,7 +86,7 @@ def test_a_confirmed_action_starts_a_run_and_answers_a_live_toast(bob: Client) -
     assert (run.verb, run.user, run.why, run.total) == ("retrywork", "bob", "include is back", 4)
     assert f'data-row="toast:{run.id}"' in response.content.decode()
     assert response["HX-Retarget"] == "#toasts"
-    assert f'"run": {run.id}' in response["HX-Trigger"]
+    assert f'"run": {run.id}' in response["HX-Trigger-After-Swap"]
 
 
 @pytest.mark.django_db
