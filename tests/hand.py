@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from qbcore import backend, folding, hosts, permissions
+from qbcore import backend, dispatch, folding, hosts, permissions, submission, verbs
+from qbcore.states import PLACED, Status
 
 Frame = dict[str, Any]
 
@@ -76,3 +77,31 @@ def drive(hand: Hand, exits: Callable[[Frame], int] = lambda frame: 0, rounds: i
             return done
         hand.sync(reports=reports, want=[grant for grant, held in hand.held.items() if not held], room=True)
     raise AssertionError(f"still not over after {rounds} rounds: {hand.held}")
+
+
+def job_in(status: Status, **columns: Any) -> int:
+    """The id of a job of four frames and two subjobs that a farm with one slot brought into that status."""
+    wanted = {"retrywork": 1, "retrywork_delay": 100} if status == Status.WAITING else {}
+    job = submission.submit({**FOUR_FRAMES, **wanted, **columns})["id"]
+    if status == Status.BLOCKED:
+        verbs.block(job)
+    elif status == Status.KILLED:
+        verbs.kill(job)
+    elif status != Status.PENDING:
+        _bring(job, status)
+    return int(job)
+
+
+def _bring(job: int, status: Status) -> None:
+    dispatch.waiting.reload()  # inside a test's transaction nobody hears of a commit
+    hand = Hand(f"host-of-{job}", slots=1)
+    if status in PLACED:
+        hand.begin()
+        if status == Status.SUSPENDED:
+            verbs.suspend(job)
+        folding.sweep()
+    else:
+        drive(hand, exits=lambda frame: 0 if status == Status.COMPLETE else 1)
+
+
+FOUR_FRAMES = {"prototype": "cmdrange", "cpus": 2, "package": {"cmdline": "echo QB_FRAME_NUMBER", "range": "1-4"}}
