@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.processes import EmbeddedFarm
+from tests.e2e.processes import EmbeddedFarm, Farm
+from tests.e2e.screens import FLAGS, Screen
 
 
 @pytest.fixture
@@ -41,3 +44,27 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedFarm]:
         yield one
     finally:
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: Path) -> Iterator[Browser]:
+    """Debian's Chromium without a window."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def screen_on(browser: Browser) -> Iterator[Callable[..., Screen]]:
+    """Opens signed-in windows; at the end no browser may have complained."""
+    made: list[Screen] = []
+
+    def make(farm: Farm, **options: Any) -> Screen:
+        made.append(Screen(browser, farm, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    assert [problem for one in made for problem in one.problems] == []
