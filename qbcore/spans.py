@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from qbcore.errors import Invalid
 
 Spans = list[tuple[int, int]]
+_SPAN = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
 
 def of(positions: Iterable[int]) -> Spans:
@@ -26,14 +28,22 @@ def text(spans: Iterable[tuple[int, int]]) -> str:
 
 
 def parse(given: str) -> Spans:
-    """The inverse of `text`; raises Invalid."""
+    """The inverse of `text`; ranges may come in any order and overlap. Raises Invalid."""
     found: Spans = []
-    for part in filter(None, given.split(",")):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
-            raise Invalid(f"{part!r} is no range of positions", field="positions", hint="Write 0-99,105.")
-        found.append((int(first), int(last or first)))
-    return sorted(found)
+    for first, last in sorted(_span(part.strip()) for part in filter(None, given.split(","))):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
+    return found
+
+
+def _span(part: str) -> tuple[int, int]:
+    match = _SPAN.fullmatch(part)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if last < first:
+        raise Invalid(f"{part[:60]!r} is no range of positions", field="positions", hint="Write 0-99,105.")
+    return first, last
 
 
 def positions(spans: Iterable[tuple[int, int]]) -> Iterator[int]:

@@ -159,7 +159,7 @@ def names_of(items: Sequence[WorkRow]) -> str:
     if len(items) > NAMED_IN_HISTORY:
         return f"{items[0].name} … {items[-1].name}"
     if all(FRAME.fullmatch(item.name) for item in items):
-        return rangejoin([int(item.name) for item in items])
+        return rangejoin(sorted(int(item.name) for item in items))
     return ",".join(item.name for item in items)
 
 
