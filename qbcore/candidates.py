@@ -48,7 +48,7 @@ class Candidate:
     flags: int = 0
     wanted: int = 1
     """Subjobs that could start now."""
-    facts: Facts = field(default_factory=dict, compare=False)
+    facts: Facts = field(default_factory=lambda: NOTHING, compare=False)
     """Further job.* operands by their full name ('job.prod_show'); asked only where a requirement names one."""
 
     @property
@@ -73,12 +73,12 @@ class HostView:
     """The job types it can run; None is any."""
     locked: bool = False
     banned: bool = False
-    totals: Amounts = field(default_factory=dict)
+    totals: Amounts = field(default_factory=lambda: NOTHING)
     """What it has, by short name: {'processors': 8, 'memory': 16000} (MB)."""
-    used: Amounts = field(default_factory=dict)
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    used: Amounts = field(default_factory=lambda: NOTHING)
+    properties: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     """Further standing facts by short lower-case name: {'os': 'linux'}."""
-    duty: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    duty: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NOTHING)
     """What runs on it: for a field of jobs, how many running subjobs have which value."""
     idle: bool = True
     avoid: frozenset[int] = frozenset()

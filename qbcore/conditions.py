@@ -112,10 +112,14 @@ class All:
 
     def compiled(self) -> Test:
         tests = tuple(part.compiled() for part in self.parts)
-        if len(tests) == 2:
-            first, second = tests
-            return lambda facts: first(facts) and second(facts)
-        return lambda facts: all(test(facts) for test in tests)
+
+        def test(facts: Facts) -> bool:
+            for one in tests:  # noqa: SIM110 -- twice as fast as all(), and asked for every text and kind of host
+                if not one(facts):
+                    return False
+            return True
+
+        return test
 
     def why(self, facts: Facts) -> str:
         return next((part.why(facts) for part in self.parts if not part.compiled()(facts)), "")

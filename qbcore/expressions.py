@@ -33,15 +33,21 @@ class Verdict:
 class Expression:
     """A requirement, ready to be asked. Equal to another when they print alike; the empty one is always true."""
 
-    __slots__ = ("_text", "holds", "names", "root")
+    __slots__ = ("_holds", "_text", "names", "root")
 
     def __init__(self, root: Condition) -> None:
         self.root = root
         self.names: tuple[str, ...] = tuple(dict.fromkeys(root.names()))
         """The operands it reads, each once."""
-        self.holds: Test = root.compiled()
-        """`holds(facts)`: the bare answer, for those who ask a million times."""
         self._text = str(root)
+        self._holds: Test | None = None
+
+    @property
+    def holds(self) -> Test:
+        """`holds(facts)`: the bare answer. Who asks a million times keeps this function."""
+        if self._holds is None:
+            self._holds = self.root.compiled()
+        return self._holds
 
     def test(self, facts: Facts) -> Verdict:
         """The answer with its reason. `facts` maps dotted lower-case names to values; None counts as lacking."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from heapq import merge
+from heapq import merge, nsmallest
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -19,7 +19,9 @@ from qbcore.clusters import cluster_distance
 from qbcore.words import Words, unpack
 
 _FIRST = 64  # entries that a new shortlist is filled with
-_WALK = 2_000  # entries looked at one by one before the rest of a level is taken in one sweep
+_WALK = 2_000  # entries looked at one by one before the rest of a level is searched in one sweep
+_SWEPT = 256  # entries that a sweep keeps at least
+_KEPT = 4_096  # entries of a shortlist kept from one asking to the next
 _BEHIND = 1_500  # entries added since, from which a list that was short to make is made anew
 _MOST_LOGGED = 50_000
 _MOST_SHORTLISTS = 8  # per kind
@@ -157,17 +159,26 @@ class Shortlist:
         """Every entry alive, in order; the queue must not change meanwhile."""
         self._catch_up(kind, queue)
         at = 0
-        while True:
-            while at < len(self.items):
-                entry = self.items[at][2]
-                at += 1
-                if entry.alive:
-                    yield entry
-                else:
-                    self.dead += 1
-            if self.bound == _ALL_SEEN:
-                return
-            self._grow(kind, queue, max(_FIRST, len(self.items)))
+        try:
+            while True:
+                while at < len(self.items):
+                    entry = self.items[at][2]
+                    at += 1
+                    if entry.alive:
+                        yield entry
+                    else:
+                        self.dead += 1
+                if self.bound == _ALL_SEEN:
+                    return
+                self._grow(kind, queue, max(_FIRST, len(self.items)))
+        finally:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Keep no more than is likely to be asked for again: a farm has many shortlists."""
+        if len(self.items) > _KEPT:
+            del self.items[_KEPT:]
+            self.bound = self.items[-1][:2]
 
     def _catch_up(self, kind: Kind, queue: Queue) -> None:
         behind = queue.log_end - self.seen
@@ -208,14 +219,19 @@ class Shortlist:
                     self.bound = (distance, entry.rank)
                     break
             if looked >= _WALK:
-                rest = [_behind(row, entry.rank) for row in rows]
-                looked += sum(map(len, rest))
-                items.extend(sorted((distance, one.rank, one) for row in rest for one in self._taken(kind, row)))
-                self.bound = (distance, _LAST)
+                looked += self._sweep(kind, distance, [_behind(row, entry.rank) for row in rows], goal)
                 break
         else:
             self.bound = (distance, _LAST)
         self.walked += looked
+
+    def _sweep(self, kind: Kind, distance: float, rows: list[list[Entry]], goal: int) -> int:
+        """Search all of a level at once and keep the first of what is found; how many entries were looked at."""
+        found = [entry for row in rows for entry in self._taken(kind, row)]
+        kept = nsmallest(max(goal - len(self.items), _SWEPT), found, key=_rank)
+        self.items += [(distance, entry.rank, entry) for entry in kept]
+        self.bound = (distance, kept[-1].rank if len(kept) < len(found) else _LAST)
+        return sum(map(len, rows))
 
     def _taken(self, kind: Kind, row: list[Entry]) -> list[Entry]:
         """What of a row is eligible; written out because it may see every job of the farm."""

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from qbcore.candidates import Candidate, HostView
+from qbcore.conditions import Test
 from qbcore.errors import BadExpression
-from qbcore.expressions import Expression, parse
+from qbcore.expressions import parse
 from qbcore.plan import unreadable
 from qbcore.values import Facts, text_of
 
@@ -144,9 +145,9 @@ class Requirements(Words):
 
     def __init__(self) -> None:
         super().__init__(lambda candidate: candidate.requirements)
-        self.passing: dict[int, tuple[Expression, bool]] = {}
+        self.passing: dict[int, tuple[Test, bool]] = {}
         """The part to ask at each pick where there is one, and whether it asks the job too."""
-        self._standing: dict[int, Expression] = {}
+        self._standing: dict[int, tuple[tuple[str, ...], Test]] = {}  # the names that it reads, and how to ask it
         self._groups: dict[tuple[str, ...], Answers] = {}  # by the facts that its texts read
 
     def learn(self, number: int, candidate: Candidate) -> None:
@@ -154,25 +155,24 @@ class Requirements(Words):
             standing, passing = parse(candidate.requirements).parts()
         except BadExpression:
             return  # in no group, so no host ever takes it; explain says what is wrong
-        self._standing[number] = standing
+        self._standing[number] = (standing.names, standing.holds)
         self._groups.setdefault(standing.names, Answers()).add(number)
         if passing != _ALWAYS:
-            self.passing[number] = (passing, passing.asks_job)
+            self.passing[number] = (passing.holds, passing.asks_job)
 
     def forget(self, number: int) -> None:
         self.passing.pop(number, None)
-        standing = self._standing.pop(number, None)
-        if standing is not None:
-            group = self._groups[standing.names]
-            group.remove(number)
-            if not group.used:
-                del self._groups[standing.names]
+        names, _ = self._standing.pop(number, (None, None))
+        if names is not None:
+            self._groups[names].remove(number)
+            if not self._groups[names].used:
+                del self._groups[names]
 
     def bits(self, facts: Facts) -> int:
         """The texts whose standing part holds for a host with these standing facts."""
 
         def judge(number: int) -> bool:
-            return self._standing[number].holds(facts)
+            return self._standing[number][1](facts)
 
         found = 0
         for names, answers in self._groups.items():
