@@ -45,7 +45,8 @@ class Order:
     kept: Mapping[str, str]
 
     def address(self, **parts: str) -> str:
-        return "?" + urlencode({name: value for name, value in {**self.kept, **parts}.items() if value})
+        query = urlencode({name: value for name, value in {**self.kept, **parts}.items() if value})
+        return f"?{query}" if query else ""
 
 
 def head(table: AnyTable, order: Order | None = None) -> SafeString:

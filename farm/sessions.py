@@ -1,4 +1,4 @@
-"""Whose sessions are alive: asked for many at once, in two statements whatever their number."""
+"""Whose sessions are alive: asked for many at once, in two statements and one for the role of each user."""
 
 from __future__ import annotations
 

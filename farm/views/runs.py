@@ -36,7 +36,7 @@ CARDS = (
 )
 
 
-def read(action: Action, data: QueryDict) -> Ask:
+def read(action: Action, data: QueryDict, *, params: dict[str, int]) -> Ask:
     """What the form asks for. Raises Invalid, naming the field."""
     ids = [part for part in data.get("jobs", "").split(",") if part]
     if not all(part.isdecimal() and len(part) < 19 for part in ids):
@@ -46,7 +46,7 @@ def read(action: Action, data: QueryDict) -> Ask:
         jobs=tuple(dict.fromkeys(int(part) for part in ids)),
         positions=data.get("positions", ""),
         statuses=action.statuses(data),
-        params=action.values(data),
+        params=params,
         why=data.get("why", "").strip(),
         typed=data.get("typed", "").strip(),
     )
@@ -63,10 +63,15 @@ def act(request: HttpRequest, verb: str) -> HttpResponse:
     action = actions.find(verb, data.get("scope", actions.JOB))
     if action is None:
         raise NotFound(f"There is no action {verb} on {data.get('scope', actions.JOB)}s.")
-    ask = read(action, data)
-    if request.method == "POST" and data.get("go"):
-        return _start(request, ask, data)
-    return _preview(request, ask, data)
+    going = request.method == "POST" and bool(data.get("go"))
+    try:
+        params, wrong = action.values(data), ""
+    except Invalid as unfit:
+        params, wrong = {}, str(unfit)
+    ask = read(action, data, params=params)
+    if wrong:
+        return _preview(request, ask, data, wrong, status=422 if going else 200)
+    return _start(request, ask, data) if going else _preview(request, ask, data)
 
 
 def _preview(request: HttpRequest, ask: Ask, data: QueryDict, error: str = "", status: int = 200) -> HttpResponse:
@@ -81,6 +86,7 @@ def _preview(request: HttpRequest, ask: Ask, data: QueryDict, error: str = "", s
         "lines": [(_look(ask, line), line) for line in found.lines] if found else [],
         "bar": _bar(ask, found) if found else "",
         "go_label": f"{ask.action.word} {plural(found.will_change, found.unit)}" if found else ask.action.word,
+        "params": [(param, data.get(param.name, "")) for param in ask.action.params],
         "wants_why": _wants_why(ask), "wants_number": _wants_number(ask),
         "jobs": ",".join(map(str, ask.jobs)),
     }  # fmt: skip

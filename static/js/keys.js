@@ -3,7 +3,7 @@
   "use strict";
   const farm = window.farm;
   const work = new Map();
-  let went = 0; // when g was pressed
+  let went = -Infinity; // when g was pressed
 
   farm.keys = { on: (key, duty) => work.set(key, duty) };
 
@@ -15,7 +15,7 @@
     if (event.altKey || event.metaKey || (event.ctrlKey && event.key.toLowerCase() !== "a")) return;
     const name = event.ctrlKey ? "Ctrl a" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (document.querySelector("#popover > *")) return;
-    if (performance.now() - went < 1200 && goTo(name)) { event.preventDefault(); went = 0; return; }
+    if (performance.now() - went < 1200 && goTo(name)) { event.preventDefault(); went = -Infinity; return; }
     if (name === "g") { went = performance.now(); return; }
     const duty = work.get(name);
     if (duty && duty(event) !== false) { event.preventDefault(); return; }

@@ -5,6 +5,7 @@
   const pauses = [1000, 2000, 4000, 8000, 15000];
   const signedOut = 4401;
   let socket = null, tries = 0, seq = 0, heard = 0, dataAt = 0, timer = 0, retryAt = 0;
+  let leaving = false; // on the way to another page: whatever closes now is nobody's news
   let rows = new Map(); // "kind:id" -> elements that show it
 
   const lamp = () => document.querySelector(".lamp");
@@ -17,6 +18,7 @@
     socket.onopen = () => { seq = 0; watch(); };
     socket.onmessage = (event) => receive(JSON.parse(event.data));
     socket.onclose = (event) => {
+      if (leaving) return;
       if (event.code === signedOut) { location.assign(`${document.body.dataset.signIn}?next=${encodeURIComponent(location.pathname + location.search)}`); return; }
       const pause = pauses[Math.min(tries++, pauses.length - 1)];
       retryAt = performance.now() + pause;
@@ -100,6 +102,8 @@
 
   farm.watched = new Set(["job", "head", "frame", "subjob", "host", "run", "runhead", "toast", "target", "farm"]);
   farm.live = { watch: watchSoon, connect };
+  addEventListener("beforeunload", () => { leaving = true; });
+  addEventListener("pageshow", () => { leaving = false; });
   farm.duty("connect", () => { socket?.close(); tries = 0; connect(); });
   document.addEventListener("htmx:afterSettle", watchSoon);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) connect(); });

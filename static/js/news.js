@@ -47,7 +47,10 @@
   // Panels that follow a cell: data-reload="head.status …" with data-reload-url and data-reload-target.
   const due = new Map();
   document.addEventListener("farm:patched", ({ detail }) => {
-    if (detail.gone) return;
+    if (detail.gone) {
+      if (detail.kind === "head") farm.toast("This job was removed", "Its history and its attempts stay.");
+      return;
+    }
     const names = Object.keys(detail.cells).map((name) => `${detail.kind}.${name}`);
     for (const panel of document.querySelectorAll("[data-reload]")) {
       const follows = panel.dataset.reload.split(" ");
@@ -61,7 +64,9 @@
   });
 
   function fetchAgain(panel) {
-    if (panel.isConnected) htmx.ajax("GET", panel.dataset.reloadUrl, { target: panel.dataset.reloadTarget, swap: "innerHTML" });
+    if (!panel.isConnected) return;
+    const { reloadUrl, reloadTarget, reloadSelect } = panel.dataset;
+    htmx.ajax("GET", reloadUrl, { target: reloadTarget, select: reloadSelect, swap: reloadSelect ? "outerHTML" : "innerHTML" });
   }
 
   // A toast whose run went well leaves after 8 s, unless somebody looks at it.

@@ -90,6 +90,17 @@ def test_a_confirmed_action_starts_a_run_and_answers_a_live_toast(bob: Client) -
 
 
 @pytest.mark.django_db
+def test_a_wrong_parameter_is_told_beside_the_form_and_changes_nothing(bob: Client) -> None:
+    data = {"scope": "job", "jobs": make_job().id, "priority": "soon"}
+    preview = bob.post(reverse("act", args=["modify"]), data, headers=HTMX)
+    assert preview.status_code == 200
+    assert "is not a whole number from 1 to 9999." in preview.content.decode()
+    assert 'value="soon"' in preview.content.decode()
+    assert bob.post(reverse("act", args=["modify"]), {**data, "go": "1"}, headers=HTMX).status_code == 422
+    assert not RunRow.objects.exists()
+
+
+@pytest.mark.django_db
 def test_without_scripts_a_confirmed_action_leads_to_its_page(bob: Client) -> None:
     job = make_job(frames={Status.FAILED: 1})
     response = bob.post(reverse("act", args=["retrywork"]), {"scope": "job", "jobs": job.id, "go": "1"})

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from farm import hub as hubs
 from farm.feeds import FEEDS
@@ -19,6 +21,7 @@ from qbcore.acting import FARM
 from qbcore.listing import frames
 from qbcore.models import HostRow, JobRow, RunRow, RunTargetRow, SubjobRow, WorkRow
 from tests.hand import Hand
+from tests.make import make_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -203,6 +206,22 @@ def test_a_lost_hint_is_healed_by_the_sweep(hub: Hub) -> None:
     hub.settle(wanted, read(wanted))
     [message] = page.screen.take()
     assert "nobody told the hub" in str(message["patches"])
+
+
+async def test_a_read_that_fails_is_repeated_and_nothing_is_lost(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = await sync_to_async(make_job)()
+    screen = Screen(actor=FARM, session="s", wake=lambda: None, close=lambda code: None)
+    hub.watch(screen, Watch(rows={"job": {str(job.id): "stale"}}, work=job.id, work_version="stale"))
+
+    def broken(wanted: object) -> None:
+        raise OperationalError("the database went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hubs, "read", broken)
+        await hub.tick()
+    assert screen.take() == []
+    await hub.tick()
+    assert {patch["kind"] for message in screen.take() for patch in message["patches"]} == {"job", "work"}
 
 
 def test_two_pages_get_each_what_they_show(hub: Hub) -> None:
