@@ -35,7 +35,7 @@ class Animation:
         return {
             "name": "orrery",
             "prototype": "cmdrange",
-            "cpus": 2,
+            "cpus": 8,
             "cwd": str(self.folder),
             "package": package,
             **more,

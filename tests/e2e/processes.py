@@ -119,7 +119,9 @@ class Farm:
 
     def stop(self) -> None:
         """For the end of a test; a failed one is shown what the processes said."""
-        for one in reversed(self.programs):
+        for one in self.programs:
+            one.ask_to_end()
+        for one in self.programs:
             one.end()
         for pid in self.left():
             os.kill(pid, signal.SIGKILL)
@@ -180,7 +182,12 @@ class ProductionFarm(Farm):
         **env: str,
     ) -> None:  # fmt: skip
         self.database = postgres.create_database(f"e2e_{secrets.token_hex(4)}")
-        servers = {"DATABASE_URL": self.database, "REDIS_URL": redis.url(), "FARM_POOL": "8"}
+        servers = {
+            "DATABASE_URL": self.database,
+            "REDIS_URL": redis.url(),
+            "FARM_POOL": "8",
+            "UVICORN_ACCESS_LOG": "false",
+        }
         super().__init__(folder, environment(folder, **servers, **env))
         python = sys.executable
         ports = [free_port() for _ in range(webs)]

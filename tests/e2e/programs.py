@@ -83,11 +83,14 @@ class Program:
         self.signal(signal.SIGKILL)
         self.wait()
 
+    def ask_to_end(self) -> None:
+        if self._process is not None and self.alive:
+            self._process.terminate()
+
     def end(self, seconds: float = 8.0) -> None:
-        """For the end of a test: asked to stop, then killed."""
-        if self._process is None or not self.alive:
+        """For the end of a test: what was asked to end and has not is killed."""
+        if self._process is None:
             return
-        self._process.terminate()
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
