@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -268,20 +267,3 @@ def test_signatures_are_those_of_the_reference(name: str, signature: str) -> Non
     parameters = inspect.signature(getattr(ranges, name)).parameters.values()
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
     assert ", ".join(map(str, bare)) == signature
-
-
-@pytest.mark.parametrize(
-    ("seconds", "act"),
-    [
-        (0.5, lambda: rangesplit("1-1000000")),
-        (0.3, lambda: genframes("1-100000")),
-    ],
-    ids=["a million frames", "an agenda of 100,000"],
-)
-def test_long_ranges_are_quick(seconds: float, act: Callable[[], object]) -> None:
-    def cost() -> float:
-        before = time.process_time()
-        act()
-        return time.process_time() - before
-
-    assert min(cost() for _ in range(5)) < seconds
