@@ -80,14 +80,18 @@ def row(table: AnyTable, line: Any, now: datetime) -> SafeString:
     shown, key = table.cells(line, now), table.key(line)
     link = format_html(' data-href="{}"', table.link(line)) if table.link else ""
     box = _box(table.kind, key) if table.box else ""
-    inside = _join(
-        format_html('<td class="{}" data-cell="{}">{}</td>', _css(column), column.name, mark_safe(shown[column.name]))
-        for column in table.columns
-    )
     return format_html(
         '<tr id="{}-{}" data-row="{}:{}" data-v="{}"{}>{}{}</tr>',
-        table.kind, key, table.kind, key, version(shown), link, box, inside,
+        table.kind, key, table.kind, key, version(shown), link, box, _insides(table, shown),
     )  # fmt: skip
+
+
+def _insides(table: AnyTable, shown: Mapping[str, str]) -> SafeString:
+    """The cells of a row. Names and classes are declared, what is shown is safe: joined plainly, for speed."""
+    columns = table.columns
+    return mark_safe(
+        "".join(f'<td class="{_css(one)}" data-cell="{one.name}">{shown[one.name]}</td>' for one in columns)
+    )
 
 
 def _box(kind: str, key: str) -> SafeString:
