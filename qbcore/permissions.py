@@ -189,7 +189,7 @@ def ensure_user(name: str, *, role: str, password: str | None = None) -> Any:
     )
     if made:
         user.set_unusable_password()
-    if password:
+    if password and not user.check_password(password):  # a new hash would end every session
         user.set_password(password)
     user.save()
     RoleRow.objects.update_or_create(user=user, defaults={"role": role})
