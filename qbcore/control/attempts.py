@@ -97,7 +97,7 @@ def _finish_unit(job: JobRow, grant: GrantRow, report: Report, *, now: datetime)
         again = row.retries < job.retrysubjob
         to, ending, retries = Status.PENDING if again else Status.FAILED, Ending.FAILED, row.retries + again
     asked = row.asked if to == Status.PENDING else ""
-    subjobs.turn(job.pk, [row], Status.of(asked) if asked else to, now=now, attempt_id=None, retries=retries)
+    subjobs.turn(job.pk, [row], Status.of(asked) if asked else to, now=now, retries=retries)
     good = int(report.good)
     work.delta(job.pk, {}, timed=good, seconds=report.seconds * good)
     return ending

@@ -209,7 +209,7 @@ def _leave(row: SubjobRow, ending: Ending, now: datetime) -> None:
         )
     if row.attempt_id and ending == Ending.LOST and _lost_again(row):
         to = Status.FAILED
-    subjobs.turn(row.job_id, [row], to, now=now, attempt_id=None)
+    subjobs.turn(row.job_id, [row], to, now=now)
 
 
 def _lost_again(row: SubjobRow) -> bool:
