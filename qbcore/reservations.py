@@ -60,8 +60,8 @@ def parse_reservations(text: str, *, field: str = "reservations") -> tuple[Reser
     Raises BadExpression with the position (characters from 0): unknown scope, malformed amount, a thing named twice.
     """
     found: dict[str, Reservation] = {}
-    position = 0
-    while position < len(text) if text.strip() else False:
+    position = 0 if text.strip() else len(text)
+    while position < len(text):
         at, reservation, position = _read(text, position, field)
         if reservation.resource in found:
             _fail(f"{reservation.resource} is reserved twice", text, at, "Name each thing once.", field)
