@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 from django.test import override_settings
+from hypothesis import HealthCheck, settings
 
 from qbcore import dispatch, folding, logs
 from tests import servers
@@ -20,6 +21,10 @@ HOME = tempfile.mkdtemp(prefix="qbfarm-home-")
 os.environ.update(HOME=HOME, XDG_CONFIG_HOME=f"{HOME}/.config", FARM_DATA=f"{HOME}/data")
 for name in [name for name in os.environ if name.startswith("QB_")]:
     del os.environ[name]
+
+# A busy machine is no reason to fail: properties are about answers, not about time.
+settings.register_profile("farm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("farm")
 
 DATABASE_FIXTURES = {
     "db",
