@@ -65,6 +65,55 @@ class Hand:
         self.sync(gone=gone)
 
 
+class Obedient(Hand):
+    """A worker that does what the answers say: ends and forgets what it shall, and renders nothing while suspended."""
+
+    def __init__(self, name: str = "render-01", slots: int = 2) -> None:
+        super().__init__(name, slots)
+        self.gone: list[int] = []
+        self.suspended: set[int] = set()
+
+    def sync(self, **said: Any) -> dict[str, Any]:
+        gone, self.gone = self.gone, []
+        idle = [grant for grant, attempts in self.held.items() if not attempts]
+        answer = super().sync(**{"gone": gone, "want": idle, **said})
+        self._forget(set(answer["drop"]))
+        self.suspended = {int(grant) for grant, order in answer["orders"].items() if order == "suspend"}
+        for grant, order in answer["orders"].items():
+            self._obey(int(grant), order)
+        return answer
+
+    def _obey(self, grant: int, order: str) -> None:
+        attempts = self.held.get(grant, [])
+        if order == "finish":
+            self._forget(set(attempts[1:]))
+        if order == "end" or (order == "finish" and not attempts):
+            self._forget(set(attempts))
+            self.held.pop(grant, None)
+            self.gone.append(grant)
+
+    def _forget(self, attempts: set[int]) -> None:
+        self.frames = [(grant, frame) for grant, frame in self.frames if frame["attempt"] not in attempts]
+        for grant, held in self.held.items():
+            self.held[grant] = [one for one in held if one not in attempts]
+
+    def end_one(self, code: int) -> None:
+        """Reports the oldest frame that is not suspended, if there is one."""
+        ready = [(grant, frame) for grant, frame in self.frames if grant not in self.suspended]
+        if not ready:
+            self.sync()
+            return
+        self.frames.remove(ready[0])
+        self.sync(reports=[self.ended(*ready[0], exit=code)])
+
+    def die(self) -> None:
+        """It is killed, and its successor holds nothing."""
+        self.held, self.frames, self.gone, self.suspended = {}, [], [], set()
+        before, self.session, self.seq = self.session, f"{int(self.session, 16) + 1:032x}", 0
+        said = {"protocol": 1, "session": self.session, "previous": before, "facts": {"slots": 2}, "held": {}}
+        hosts.hello(self.id, said)
+
+
 def drive(hand: Hand, exits: Callable[[Frame], int] = lambda frame: 0, rounds: int = 500) -> list[str]:
     """Runs whatever the farm gives until it has nothing left; answers the frames' names in the order they were done."""
     done: list[str] = []
