@@ -47,7 +47,7 @@ class Screen:
     def wait(self, condition: str, what: str, seconds: float = PATIENCE) -> None:
         """Until the JavaScript function gives true."""
         try:
-            self.page.wait_for_function(condition, timeout=seconds * 1000)
+            self.page.wait_for_function(condition, timeout=seconds * 1000, polling=100)
         except TooLate:
             text = self.page.inner_text("body")
             raise AssertionError(
