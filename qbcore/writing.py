@@ -86,12 +86,15 @@ def _one_try() -> Iterator[None]:
 
 
 def writing(do: Callable[P, R]) -> Callable[P, R]:
-    """Runs *do* in a transaction; inside another one it simply joins. Repeats on a deadlock."""
+    """Runs *do* in a transaction, all or nothing, and repeats it on a deadlock.
+
+    Inside another transaction it is a part of that one, which the outermost repeats.
+    """
 
     @wraps(do)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if connection.in_atomic_block:
-            with transaction.atomic(savepoint=False):
+            with transaction.atomic():
                 return do(*args, **kwargs)
         for left in reversed(range(REPEATS)):
             try:

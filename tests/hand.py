@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.db import connection
+
 from qbcore import backend, dispatch, folding, hosts, permissions, submission, verbs
 from qbcore.states import PLACED, Status
 
@@ -24,6 +26,8 @@ class Hand:
 
     def sync(self, **said: Any) -> dict[str, Any]:
         """One request of the protocol; what it brings is kept in `held` and `frames`."""
+        if connection.in_atomic_block:
+            dispatch.waiting.reload()  # inside a test's transaction nobody hears of a commit
         self.seq += 1
         held = {str(grant): attempts for grant, attempts in self.held.items()}
         answer = backend.sync(self.id, {"session": self.session, "seq": self.seq, "held": held, **said})
@@ -142,7 +146,6 @@ def job_in(status: Status, **columns: Any) -> int:
 
 
 def _bring(job: int, status: Status) -> None:
-    dispatch.waiting.reload()  # inside a test's transaction nobody hears of a commit
     hand = Hand(f"host-of-{job}", slots=1)
     if status in PLACED:
         hand.begin()

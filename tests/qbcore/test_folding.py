@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qbcore import dispatch, folding, submission, verbs
+from qbcore import folding, submission, verbs
 from qbcore.control import work
 from qbcore.models import AttemptRow, DeltaRow, DependencyRow, GrantRow, HistoryRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Status, live, rollup
@@ -32,7 +32,6 @@ class Story:
 
     def act(self, what: str, which: int) -> None:
         worker = self.workers[which % 2]
-        dispatch.waiting.reload()
         if what in WORKER:
             WORKER[what](worker)
         elif what in verbs.WORK_VERBS:
