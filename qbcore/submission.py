@@ -231,10 +231,14 @@ def _change(job: JobRow, old: Mapping[str, Any], new: Mapping[str, Any], now: da
     if {"label", "pgrp"} & set(new):
         _refuse_second_label(job)
     job.save(update_fields=[*(key for key in new if key not in jobspec.PRODUCTION), "extra", "show"])
-    effect = ", ".join(f"{key} {old[key]} → {value}" for key, value in new.items() if key != "env")
+    effect = ", ".join(f"{key} {_shown(old[key])} → {_shown(value)}" for key, value in new.items() if key != "env")
     history.record("modify", now=now, job=job.pk, effect=effect or "env changed")
     folding.settle(job)
     events.publish("wake", [])
+
+
+def _shown(value: Any) -> Any:
+    return "–" if value == "" else value
 
 
 def _cpus(job: JobRow, wanted: int) -> int:
