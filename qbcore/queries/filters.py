@@ -39,19 +39,17 @@ def when(value: Any, field: str) -> datetime:
 
 def match(column: str, value: Any) -> Q:
     """One filter: a value, a list of values (any), `*` and `%` wildcards. Regular expressions come later."""
-    found = Q(pk__in=[])
-    for one in value if isinstance(value, (list, tuple, set)) else [value]:
-        found |= _match_one(column, one)
-    return found
+    values = value if isinstance(value, (list, tuple, set)) else [value]
+    wild = [one for one in values if isinstance(one, str) and ("*" in one or "%" in one)]
+    exact = [_status(one) if column == "status" else number(column, one) for one in values if one not in wild]
+    found = Q(**{f"{column}__in": exact})
+    return found | Q(**{f"{column}__regex": _wildcards(wild)}) if wild else found
 
 
-def _match_one(column: str, value: Any) -> Q:
-    if column == "status":
-        return Q(status=_status(value))
-    if isinstance(value, str) and ("*" in value or "%" in value):
-        pattern = ".*".join(re.escape(part) for part in re.split("[*%]", value))
-        return Q(**{f"{column}__regex": f"^{pattern}$"})
-    return Q(**{column: number(column, value)})
+def _wildcards(texts: Iterable[Any]) -> str:
+    """One regular expression for texts with wildcards, any of which may fit."""
+    patterns = (".*".join(re.escape(part) for part in re.split("[*%]", str(text))) for text in texts)
+    return f"^({'|'.join(patterns)})$"
 
 
 def _status(value: Any) -> int:
@@ -127,8 +125,7 @@ def _parted(value: Any) -> tuple[list[str], list[Any]]:
 
 def _pattern(key: str, plain: Iterable[Any], expressions: Iterable[str]) -> Any:
     """One regular expression for all values of a filter: any of them may fit."""
-    wild = [".*".join(re.escape(part) for part in re.split("[*%]", str(one))) for one in plain]
     try:
-        return re2.compile("|".join([*(f"(?:{one})" for one in expressions), *(f"^(?:{one})$" for one in wild)]))
+        return re2.compile("|".join([*(f"(?:{one})" for one in expressions), _wildcards(plain)]))
     except re2.error as wrong:
         raise Invalid(f"{wrong} in a regular expression", field=f"filters[{key!r}]") from wrong
