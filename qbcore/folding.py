@@ -23,6 +23,7 @@ from qbcore.states import DONE, LIVE, Hold, Status, rollup, total
 from qbcore.writing import clock, locked, writing
 
 log = logging.getLogger(__name__)
+LOOKS = 5
 TICK = 0.2
 WORDS = tuple(status.word for status in Status)
 FOLDED = [
@@ -42,9 +43,7 @@ def fold(job_id: int, *, wait: bool = True) -> JobRow | None:
 def settle(job: JobRow) -> JobRow:
     """As fold, for a job whose row the caller has locked; writes its held and reason too."""
     now = clock()
-    _drain(job)
-    _balance(job, now)
-    _drain(job)
+    _weigh(job, now)
     before = Status(job.status)
     _decide(job, now)
     job.updated = now
@@ -53,6 +52,20 @@ def settle(job: JobRow) -> JobRow:
     if before != job.status:
         _passed(job, before, now)
     return job
+
+
+def _weigh(job: JobRow, now: datetime) -> None:
+    """Counts and balances until nothing is left to balance.
+
+    A report may commit between the reading of the deltas and that of the subjobs, so what is done on the first look (a
+    subjob comes back for work that is over by now) has to be looked at again.
+    """
+    _drain(job)
+    for _ in range(LOOKS):
+        if not _balance(job, now):
+            return
+        _drain(job)
+    work.delta(job.pk, {})
 
 
 def _drain(job: JobRow) -> None:
@@ -82,26 +95,31 @@ def _live(tally: Mapping[Status, int]) -> int:
     return sum(tally[status] for status in LIVE)
 
 
-def _balance(job: JobRow, now: datetime) -> None:
-    """No live work: waiting subjobs are complete. Live work without a live subjob: one comes back, or it is over."""
+def _balance(job: JobRow, now: datetime) -> bool:
+    """No live work: waiting subjobs are complete. Live work without a live subjob: one comes back, or it is over.
+
+    Answers whether anything had to be changed.
+    """
     if is_own_unit(job.prototype, job.todo):
-        return
+        return False
     alive_work, tally = _live(work_tally(job)), subjob_tally(job)
     if not alive_work:
-        idle = subjobs.take(job.pk, frm=LIVE - {Status.RUNNING})
+        idle = subjobs.take(job.pk, frm=LIVE - {Status.RUNNING}) if _live(tally) else []
         subjobs.turn(job.pk, idle, Status.COMPLETE, now=now)
-        return
+        return bool(idle)
     given_up = tally[Status.FAILED] + tally[Status.KILLED]
     missing = min(job.cpus, total(tally) - given_up, alive_work) - _live(tally)
     if missing > 0 and tally[Status.COMPLETE]:
-        subjobs.revive(job, missing, now=now, frm=[Status.COMPLETE])
-    elif not _live(tally) and given_up:
-        items = work.take(job.pk, frm=LIVE)
-        if tally[Status.FAILED]:
-            work.fail(job.pk, items, now=now)
-            job.reason = "no subjob left"
-        else:
-            work.kill(job.pk, items, now=now)
+        return subjobs.revive(job, missing, now=now, frm=[Status.COMPLETE]) > 0
+    if _live(tally) or not given_up:
+        return False
+    items = work.take(job.pk, frm=LIVE)
+    if tally[Status.FAILED]:
+        work.fail(job.pk, items, now=now)
+        job.reason = "no subjob left"
+    else:
+        work.kill(job.pk, items, now=now)
+    return bool(items)
 
 
 def _decide(job: JobRow, now: datetime) -> None:

@@ -1,0 +1,119 @@
+"""Several processes do it at once, on PostgreSQL: nothing is done twice, nothing is lost, every tally is exact."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.db.models import Count
+
+from qbcore import folding, submission, verbs
+from qbcore.models import AttemptRow, DeltaRow, GrantRow, HistoryRow, HostRow, JobRow, SubjobRow, WorkRow
+from qbcore.states import DONE, LIVE, Status
+from tests.racers import Racer, at_once, racers
+from tests.runner import LANES
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+EIGHT = {
+    "prototype": "cmdrange",
+    "cpus": 8,
+    "package": {"cmdline": "true", "range": "1-8"},
+    "reservations": "host.lane0=1",
+}
+ROUNDS = 200
+
+
+@pytest.fixture
+def eight() -> Iterator[list[Racer]]:
+    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    with racers(8, f"{server}/{connection.settings_dict['NAME']}") as found:
+        yield found
+
+
+def settled(job: int) -> JobRow:
+    """The job after everybody has gone home; its tallies are what its rows say."""
+    folding.sweep()
+    row = JobRow.objects.get(pk=job)
+    assert not DeltaRow.objects.filter(job_id=job).exists()
+    for rows, prefix in ((WorkRow, "n"), (SubjobRow, "s")):
+        counted = dict(rows.objects.filter(job_id=job).values_list("status").annotate(n=Count("updated")).order_by())
+        assert {status: getattr(row, f"{prefix}_{status.word}") for status in Status} == {
+            status: counted.get(status, 0) for status in Status
+        }
+    return row
+
+
+def assert_sound(job: JobRow) -> None:
+    """The invariants of a job that is at rest."""
+    live_work = sum(getattr(job, f"n_{status.word}") for status in LIVE)
+    assert job.status not in DONE or not live_work
+    assert not GrantRow.objects.filter(job_id=job.pk, ended__isnull=True).exists()
+    assert not AttemptRow.objects.filter(job_id=job.pk, ended__isnull=True).exists()
+
+
+def test_eight_processes_finish_the_last_eight_frames_at_once(eight: list[Racer]) -> None:
+    for _ in range(ROUNDS // LANES):
+        jobs = [submission.submit({**EIGHT, "reservations": f"host.lane{lane}=1"})["id"] for lane in range(LANES)]
+        assert taken(eight) == [LANES] * 8
+        at_once(eight, "finish", jobs)
+        for job in jobs:
+            row = settled(job)
+            assert (row.status, row.n_complete, row.s_complete) == (Status.COMPLETE, 8, 8)
+            assert HistoryRow.objects.filter(job_id=job, verb="complete").count() == 1
+            assert AttemptRow.objects.filter(job_id=job, ending="complete").count() == 8
+            assert_sound(row)
+
+
+def taken(found: list[Racer]) -> list[int]:
+    """Lets all of them take work; answers how many frames each holds."""
+    for racer in found:
+        racer.send("take")
+    return [racer.answer() for racer in found]
+
+
+def test_eight_claimers_on_one_hot_job_render_each_frame_once(eight: list[Racer]) -> None:
+    job = submission.submit({**EIGHT, "package": {"cmdline": "true", "range": "1-3000"}})["id"]
+    done = Counter(name for names in at_once(eight, "drain") for name in names)
+    assert done == Counter(str(frame) for frame in range(1, 3001))
+    row = settled(job)
+    assert (row.status, row.n_complete) == (Status.COMPLETE, 3000)
+    assert AttemptRow.objects.filter(job_id=job, ending="complete").count() == 3000
+    assert_sound(row)
+
+
+def test_a_kill_that_meets_reports_leaves_every_frame_in_one_final_state(eight: list[Racer]) -> None:
+    for _ in range(20):
+        job = submission.submit(EIGHT)["id"]
+        assert taken(eight) == [1] * 8
+        at_once(eight, "finish_or_kill", job)
+        at_once(eight, "leave")
+        row = settled(job)
+        assert row.status == Status.KILLED or row.n_complete == 8
+        assert row.n_complete + row.n_killed == 8
+        assert HistoryRow.objects.filter(job_id=job, verb="kill").count() <= 1
+        assert_sound(row)
+
+
+def test_a_frame_that_many_retry_at_once_is_retried_once(eight: list[Racer]) -> None:
+    job = submission.submit(EIGHT)["id"]
+    verbs.killwork(f"{job}:*")
+    folding.sweep()
+    answers = at_once(eight, "retry", f"{job}:3")
+    assert sorted(answers) == [[]] * 7 + [[f"{job}:3"]]
+    assert HistoryRow.objects.filter(job_id=job, verb="retrywork").count() == 1
+    assert settled(job).n_pending == 1
+
+
+def test_a_silent_host_is_given_up_once_by_many_housekeepers(eight: list[Racer]) -> None:
+    job = submission.submit(EIGHT)["id"]
+    eight[0].send("take")
+    assert eight[0].answer() == 1
+    HostRow.objects.update(seen="2026-01-01T00:00:00Z")
+    at_once(eight, "reap")
+    assert AttemptRow.objects.filter(job_id=job, ending="lost").count() == 1
+    assert HistoryRow.objects.filter(verb="down").count() == 1
+    row = settled(job)
+    assert (row.status, row.n_pending, row.s_pending) == (Status.PENDING, 8, 8)

@@ -1,0 +1,82 @@
+"""What a process of `racers` can do: it is one host with a few slots, moved by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qbcore import folding, hosts, verbs
+from tests.hand import Hand
+
+LANES = 4
+
+
+def _host(name: str) -> Hand:
+    """A host that runs one subjob of each job that reserves another of its lanes."""
+    hand = Hand(name, slots=LANES)
+    facts = {"os": "Linux", "slots": LANES, "resources": {f"lane{number}": 1 for number in range(LANES)}}
+    hosts.hello(hand.id, {"protocol": 1, "session": hand.session, "facts": facts, "held": {}})
+    return hand
+
+
+class Runner:
+    def __init__(self, number: int, start: Any) -> None:
+        self.number, self._start = number, start
+        self._hand: Hand | None = None
+        folding.folder.add = lambda job: None  # type: ignore[method-assign]  # folds when told, not in a thread
+
+    @property
+    def hand(self) -> Hand:
+        self._hand = self._hand or _host(f"racer-{self.number}")
+        return self._hand
+
+    def take(self) -> int:
+        """Asks for work until it has a frame or nothing is left; answers how many it holds."""
+        self.hand.sync(room=True)
+        return len(self.hand.frames)
+
+    def finish(self, jobs: list[int]) -> None:
+        """At the same moment as the others: reports its frames and folds the jobs."""
+        reports = self._reports()
+        self._start.wait(30)
+        self.hand.sync(reports=reports, want=list(self.hand.held))
+        for job in jobs:
+            folding.fold(job)
+
+    def _reports(self) -> list[dict[str, Any]]:
+        frames, self.hand.frames = self.hand.frames, []
+        return [self.hand.ended(grant, frame) for grant, frame in frames]
+
+    def finish_or_kill(self, job: int) -> None:
+        """The even ones report their frames while the odd ones kill the job."""
+        reports = self._reports()
+        self._start.wait(30)
+        if self.number % 2:
+            verbs.kill(job)
+        self.hand.sync(reports=reports)
+        folding.fold(job, wait=False)
+
+    def drain(self) -> list[str]:
+        """Claims and reports as fast as it can until nothing is left; answers the names of its frames."""
+        self._start.wait(30)
+        done: list[str] = []
+        self.hand.sync(room=True)
+        while self.hand.held:
+            batch, self.hand.frames = self.hand.frames, []
+            reports = [self.hand.ended(grant, frame, elapsed=0.01) for grant, frame in batch]
+            done += [frame["name"] for _, frame in batch]
+            self.hand.sync(reports=reports, want=list(self.hand.held))
+            folding.sweep()
+        return done
+
+    def leave(self) -> None:
+        """Its processes are gone."""
+        self.hand.end_all()
+
+    def reap(self) -> None:
+        """Gives up silent hosts at the same moment as the others."""
+        self._start.wait(30)
+        hosts.give_up_silent()
+
+    def retry(self, work: str) -> list[str]:
+        self._start.wait(30)
+        return verbs.retrywork(work)
