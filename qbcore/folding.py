@@ -62,7 +62,8 @@ def _weigh(job: JobRow, now: datetime) -> None:
     """
     _drain(job)
     for _ in range(LOOKS):
-        if not _balance(job, now):
+        balanced = not _balance(job, now)
+        if not _stop(job, now) and balanced:
             return
         _drain(job)
     work.delta(job.pk, {})
@@ -120,6 +121,13 @@ def _balance(job: JobRow, now: datetime) -> bool:
     else:
         work.kill(job.pk, items, now=now)
     return bool(items)
+
+
+def _stop(job: JobRow, now: datetime) -> bool:
+    """A job that the farm itself holds starts nothing more; other holds block subjobs where they are set."""
+    pending = subjobs.take(job.pk, frm=[Status.PENDING]) if job.held & Hold.FARM else []
+    subjobs.turn(job.pk, pending, Status.BLOCKED, now=now)
+    return bool(pending)
 
 
 def _decide(job: JobRow, now: datetime) -> None:

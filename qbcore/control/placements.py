@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 from qbcore import events
 from qbcore.control import subjobs, work
 from qbcore.models import AttemptRow, CounterRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
-from qbcore.states import PLACED, Ending, Status
+from qbcore.states import PLACED, Ending, Hold, Status
 from qbcore.writing import locked, on_postgres
 
 RESERVED_SECONDS = 10
@@ -205,7 +205,7 @@ def _leave(row: SubjobRow, ending: Ending, now: datetime) -> None:
     if row.status == Status.SUSPENDED and ending == Ending.LOST:
         to = Status.BLOCKED
         JobRow.objects.filter(pk=row.job_id).update(
-            reason=f"{row.host_name} was lost while suspended: unblock to go on"
+            held=F("held").bitor(int(Hold.FARM)), reason=f"{row.host_name} was lost while suspended: unblock to go on"
         )
     if row.attempt_id and ending == Ending.LOST and _lost_again(row):
         to = Status.FAILED
