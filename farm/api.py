@@ -12,12 +12,13 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from qbcore.acting import Actor, acting_as
-from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
+from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized, Unreachable
 from qbcore.permissions import actor_for_token
 from qbcore.qb import EXPOSED
 from qbcore.remote.wire import dumps, loads_storable
@@ -49,6 +50,9 @@ def call(request: HttpRequest, name: str) -> HttpResponse:
         return _response(200, _encoded(_result(request, name)))
     except QubeError as refusal:
         return _refusal(refusal)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("%s: the database does not answer: %s", name, error)
+        return _refusal(Unreachable("The farm cannot reach its database now. Try again in a moment."))
     except Exception:
         log.exception("%s failed", name)
         broken = QubeError(f"{name} failed inside the farm; its log says why.")

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.test import RequestFactory
 
 from farm import api
 from qbcore import acting, permissions
-from qbcore.errors import Conflict
+from qbcore.errors import Conflict, Unreachable
 from qbcore.objects import Job
 
 pytestmark = pytest.mark.django_db
@@ -240,3 +241,13 @@ def test_only_submit_is_told_the_idempotency_key(doors: dict[str, Door], token: 
     assert told(ask("submit", {}, token=token, key="abc")) == {"result": "abc"}
     assert told(ask("info", token=token, key="abc")) == {"result": []}
     assert ask("submit", {}, token=token, key="x" * 201).status_code == 400
+
+
+def test_while_the_database_is_away_the_asker_is_told_to_try_again(doors: dict[str, Door], token: str) -> None:
+    def away() -> None:
+        raise OperationalError("the database system is shutting down")
+
+    doors["info"] = away
+    response = ask("info", token=token)
+    sentence = "The farm cannot reach its database now. Try again in a moment."
+    assert (response.status_code, told(response)) == (503, {"error": Unreachable(sentence).to_wire()})
