@@ -170,6 +170,8 @@ class Worker:
             return
         self._holdings.answered(answer.body, said, answer.sent, now)
         self._next_at = now + max(float(answer.body.get("next", self._beat)), _SHORTEST)
+        if answer.body.get("over"):
+            self._hint = True  # a slot is free that was not when this was asked
 
     def _refused(self, refusal: Refusal, now: float) -> None:
         self._hint = True

@@ -41,6 +41,13 @@ def test_every_frame_runs_once_and_its_output_is_its_own(supervisor: Supervisor,
     supervisor.until(lambda: not list((host.state / "spool").iterdir()))
 
 
+def test_a_full_host_asks_for_more_as_soon_as_a_slot_is_free(supervisor: Supervisor, host: Host) -> None:
+    supervisor.next = 3600.0
+    for name in "abcdef":
+        supervisor.submit("true", name)
+    supervisor.until(lambda: len(supervisor.reports) == 6)
+
+
 def test_output_is_there_before_the_report_that_names_it(supervisor: Supervisor, host: Host) -> None:
     early: list[Report] = []
 
