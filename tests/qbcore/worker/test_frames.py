@@ -42,9 +42,12 @@ def test_every_frame_runs_once_and_its_output_is_its_own(supervisor: Supervisor,
 
 
 def test_a_full_host_asks_for_more_as_soon_as_a_slot_is_free(supervisor: Supervisor, host: Host) -> None:
+    supervisor.submit("exec sleep 600", "long")
+    supervisor.until(supervisor.running)
     supervisor.next = 3600.0
     for name in "abcdef":
         supervisor.submit("true", name)
+    supervisor.hint()
     supervisor.until(lambda: len(supervisor.reports) == 6)
 
 
