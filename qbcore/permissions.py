@@ -149,7 +149,7 @@ def _actor_for_attempt(token: str) -> Actor | None:
     job, _, _ = rest.partition(".")
     if not (attempt.isdecimal() and job.isdecimal() and len(attempt) < 19 and len(job) < 19):
         return None
-    if not hmac.compare_digest(attempt_token(int(attempt), int(job)), token):
+    if not hmac.compare_digest(attempt_token(int(attempt), int(job)).encode(), token.encode()):
         return None
     user = _user_of_attempt(int(attempt), int(job))
     return Actor(user, "attempt", job=int(job), attempt=int(attempt)) if user else None
@@ -157,9 +157,9 @@ def _actor_for_attempt(token: str) -> Actor | None:
 
 def _user_of_attempt(attempt: int, job: int) -> str | None:
     """Whose running attempt it is. One that was reserved ahead may run before its worker has said so."""
-    row = AttemptRow.objects.filter(pk=attempt).values("user", "ended").first()
+    row = AttemptRow.objects.filter(pk=attempt).values("job_id", "user", "ended").first()
     if row:
-        return None if row["ended"] else str(row["user"])
+        return str(row["user"]) if row["job_id"] == job and not row["ended"] else None
     reserved = WorkRow.objects.filter(job_id=job, attempt_id=attempt, grant_id__isnull=False).exists()
     return JobRow.objects.filter(pk=job).values_list("user", flat=True).first() if reserved else None
 
