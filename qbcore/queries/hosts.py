@@ -95,9 +95,13 @@ def used_of(grants: Iterable[GrantRow]) -> dict[str, float]:
     return used
 
 
+def _slots_first(name: str) -> tuple[bool, bool, str]:
+    return name != "processors", name != "memory", name
+
+
 def host_object(row: HostRow, grants: Iterable[GrantRow]) -> Host:
     used = used_of(grants)
-    names = dict.fromkeys([*row.totals, *used])
+    names = sorted({*row.totals, *used}, key=_slots_first)  # PostgreSQL keeps no order of keys
     resources = ",".join(f"host.{key}={used.get(key, 0):g}/{row.totals.get(key, 0):g}" for key in names)
     host = Host({key: getattr(row, key) for key in HOST_COLUMNS})
     host |= {
