@@ -42,13 +42,15 @@ JOB_FIELDS = [
 
 def sync(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """One round of the conversation; what failed is explained from its log after the commit."""
-    answer, failed = _sync(host_id, body)
+    answer, failed, back = _sync(host_id, body)
     failures.explain(failed)
+    for job in back:
+        folding.fold(job)
     return answer
 
 
 @writing
-def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[int]]:
+def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[int]]:
     now = clock()
     host = hosts.speak(host_id, str(body.get("session")), _whole(body, "seq"), now, body.get("load"))
     round_ = Round(host, body, now)
@@ -57,7 +59,7 @@ def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[i
     except Exception:
         dispatch.waiting.reload()  # what it started goes back with the transaction
         raise
-    return round_.answer, round_.failed
+    return round_.answer, round_.failed, round_.back
 
 
 class Round:
@@ -69,6 +71,7 @@ class Round:
         self.wanting = _ids(body, "want")
         self.gone = _ids(body, "gone")
         self.failed: list[int] = []
+        self.back: list[int] = []
         self.touched: set[int] = set()
         self.recent: dict[int, float] = {}
         self.answer: dict[str, Any] = {
@@ -90,7 +93,9 @@ class Round:
         self._items()
         self._frames()
         self._orders()
-        if self.body.get("room"):
+        if self.back:
+            self.answer["next"] = 0  # what came back has its turn once the fold has counted it
+        elif self.body.get("room"):
             self._starts()
         for job in self.touched:
             folding.soon(job)
@@ -127,9 +132,12 @@ class Round:
         """Grants whose processes are gone, and those whose start the worker never heard of."""
         lost = [pk for pk in self.open if pk not in self.held and pk not in self.gone]
         ended = [pk for pk in self.gone if pk in self.open]
+        left = {self.open[pk].job_id for pk in ended}
         for pks, ending in ((ended, Ending.INTERRUPTED), (lost, Ending.INTERRUPTED)):
             placements.close([self.open[pk] for pk in pks], ending, now=self.now)
             self._forget(pks)
+        waits = SubjobRow.objects.filter(job_id__in=left, status=Status.PENDING)
+        self.back = sorted(set(waits.values_list("job_id", flat=True)))
 
     def _forget(self, pks: list[int]) -> None:
         for pk in pks:

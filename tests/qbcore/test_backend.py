@@ -269,3 +269,16 @@ def test_a_report_for_a_removed_job_is_taken_and_changes_nothing() -> None:
     hand.end_all()
     assert not GrantRow.objects.filter(ended__isnull=True).exists()
     assert not HistoryRow.objects.filter(verb="complete").exists()
+
+
+def test_a_job_whose_worker_ended_has_its_turn_before_lesser_ones() -> None:
+    first, _ = submit(priority=1), submit(priority=9999)
+    hand = Hand(slots=1)
+    hand.begin()
+    folding.sweep()
+    [(grant, frame)] = hand.frames
+    hand.frames, line = [], hand.ended(grant, frame, exit=None, reason="ended")
+    hand.held = {}
+    answer = hand.sync(reports=[line], gone=[grant], room=True)
+    [start] = answer["starts"] or hand.sync(room=True)["starts"]
+    assert start["job"]["id"] == first
