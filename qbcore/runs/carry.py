@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Q
+from django.db.models import Case, Q, When
 
 from qbcore import acting, archiving, events, history, spans, submission, verbs
 from qbcore.errors import Invalid, NotFound, QubeError, Refused
@@ -32,6 +32,8 @@ def start(
     """Freezes the targets and hands the run to Celery once this is committed; answers its id."""
     params = dict(params or {})
     check(verb, selection, params)
+    if verb == "modify" and not params:
+        raise Invalid("nothing is to be changed", field="params", hint="Give a parameter and its new value.")
     actor = acting.current()
     rows = selected(selection)
     if len(rows) == 1:
@@ -258,7 +260,8 @@ def state(run_id: int) -> dict[str, Any]:
     row = RunRow.objects.filter(pk=run_id).values().first()
     if row is None:
         raise NotFound(f"there is no run {run_id}")
-    targets = RunTargetRow.objects.filter(run_id=run_id).order_by("pk")[:1000]
+    problems = Case(When(outcome__in=["error", "refused"], then=0), default=1)
+    targets = RunTargetRow.objects.filter(run_id=run_id).order_by(problems, "pk")[:1000]
     return {
         **row,
         "targets": list(targets.values("job_id", "job_name", "total", "outcome", "changed", "message", "after")),
