@@ -37,9 +37,10 @@ def hist(jobid: Any, *extraJobids: Any) -> list[dict[str, Any]]:
         attempts = AttemptRow.objects.filter(job_id=one.job)
         if isinstance(one, SubjobId):
             found, attempts = found.filter(subjob=one.sub), attempts.filter(subjob=one.sub)
-        lines = [_line(row.at, _said(row), one.job, row.subjob, -1) for row in found]
-        lines += [_line(row.ended or row.started, _tried(row), one.job, row.subjob, row.pos) for row in attempts]
-        rows += sorted(lines, key=lambda line: line["timestamp"])
+        said = [(row.at, _said(row), row.subjob, -1) for row in found]
+        said += [(row.ended or row.started, _tried(row), row.subjob, row.pos) for row in attempts]
+        for at, comment, subjob, work in sorted(said, key=lambda line: line[0]):  # a second holds many lines
+            rows.append(_line(at, comment, one.job, subjob, work))
     return rows
 
 

@@ -222,6 +222,7 @@ def test_history_comes_oldest_first_with_attempts_and_by_subjob() -> None:
     rows = queries.hist(job)
     assert [row["timestamp"] for row in rows] == sorted(row["timestamp"] for row in rows)
     assert all(row.keys() == {"comment", "stamp", "timestamp", "jobid", "subid", "workid"} for row in rows)
+    assert rows[-2]["comment"] == "farm: failed: 4 failed of 4 frames"  # after its frames, within the same second
     assert any(row["comment"] == "alice: retrywork 2: 1 frame pending (again)" for row in rows)
     tried = [row for row in rows if row["workid"] == 1]
     failed = f"frame 2 attempt 1 on host-of-{job}: failed: exit code 1 without an error line"
