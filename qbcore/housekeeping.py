@@ -133,7 +133,8 @@ def _take(duty: Duty) -> bool:
 
 def _first(duty: Duty) -> bool:
     now = clock()
-    _, made = DutyRow.objects.get_or_create(name=duty.name, defaults={"owner": PROCESS, "until": now, "ticked": now})
+    taken = {"owner": PROCESS, "until": now + timedelta(seconds=duty.seconds * 0.9), "ticked": now}
+    _, made = DutyRow.objects.get_or_create(name=duty.name, defaults=taken)
     return made
 
 

@@ -54,7 +54,7 @@ def place(grant: int) -> tuple[int, int, int]:
 
 
 def append(host: int, grant: int, stream: str, offset: int, data: bytes) -> int:
-    """Writes bytes of *host* at their offset; answers how long the file is now."""
+    """Writes bytes of *host* at their offset; answers how long the file is now. No bytes only ask for that."""
     if stream not in STREAMS:
         raise Invalid(f"{stream!r} is no stream", field="stream", hint="Give out or err.")
     if not 0 <= offset <= LONGEST_LOG:
@@ -65,6 +65,8 @@ def append(host: int, grant: int, stream: str, offset: int, data: bytes) -> int:
     file = path(job, subjob, grant, stream)
     if not file.exists() and not JobRow.objects.filter(pk=job).exists():
         raise Gone()
+    if not data:
+        return file.stat().st_size if file.exists() else 0
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
