@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from qbcore.worker.client import SHORTEST_PAUSE, Client, NoAnswer, Refusal, pauses
+from qbcore.worker.client import LONGEST_PAUSE, SHORTEST_PAUSE, Client, NoAnswer, Refusal, pauses
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,15 @@ class Answer:
 
 
 class Caller(threading.Thread):
-    """`ask` once, then wait for `told`, which is called in this thread with the answer."""
+    """`ask` once, then wait for `told`, which is called in this thread with the answer.
 
-    def __init__(self, client: Client, told: Callable[[Answer], None]) -> None:
+    It pauses for at most two beats (a third of the lease): a supervisor that comes back gives every host one lease.
+    """
+
+    def __init__(self, client: Client, beat: float, told: Callable[[Answer], None]) -> None:
         super().__init__(name="caller", daemon=True)
         self._client = client
+        self._longest_pause = min(LONGEST_PAUSE, 2 * beat)
         self._told = told
         self._requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._hurry = threading.Event()
@@ -49,7 +53,7 @@ class Caller(threading.Thread):
 
     def _answer(self, request: bytes) -> Answer:
         silent_since = time.monotonic()
-        waiting = pauses()
+        waiting = pauses(self._longest_pause)
         while True:
             sent = time.monotonic()
             try:

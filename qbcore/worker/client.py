@@ -98,12 +98,12 @@ class Client:
         return response.status, response.read()
 
 
-def pauses() -> Iterator[float]:
+def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
     """Seconds to wait before each further try: growing, and uneven so that a thousand workers do not ask at once."""
     pause = SHORTEST_PAUSE
     while True:
         yield pause * random.uniform(0.8, 1.2)
-        pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, longest)
 
 
 def _connection(address: Address, timeout: float) -> HTTPConnection:

@@ -71,7 +71,7 @@ class Worker:
         self._beat = welcome.beat
         self._session = welcome.session
         self._answers: deque[Answer] = deque()
-        self._caller = Caller(Client(address, token), self._told)
+        self._caller = Caller(Client(address, token), welcome.beat, self._told)
         self._hints = Hints(address, token, welcome.session, welcome.beat, self._hinted)
         self._shipper = Shipper(Client(address, token), self._wake)
         self._shipper.add(recovered(folder.spool))
