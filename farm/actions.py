@@ -87,7 +87,7 @@ class Action:
 PRIORITY = Number("priority", "Priority", 1, 9999, "lower runs first")
 
 ACTIONS: tuple[Action, ...] = (
-    Action("retrywork", "Retry failed", JOB, "rotate-ccw", ("failed",), key="r", kind=WORK,
+    Action("retrywork", "Retry failed", JOB, "rotate-ccw", ("failed", "killed"), key="r", kind=WORK,
            choices=TERMINAL, chosen=("failed",)),
     Action("requeuework", "Requeue", JOB, "list-restart", TERMINAL, key="q", kind=WORK,
            choices=TERMINAL, chosen=("failed", "killed"), hint="to blocked: they render once they are unblocked"),
@@ -96,13 +96,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("suspend", "Suspend", JOB, "pause", ("running",), key="s"),
     Action("archive", "Archive XML", JOB, "archive", (*LIVE, *TERMINAL), key="a",
            hint="writes the job to the farm's disk; the job stays"),
+    Action("retry", "Retry whole jobs", JOB, "rotate-ccw", TERMINAL, more=True,
+           hint="jobs without frames too; frames that are complete render again"),
     Action("unblock", "Unblock", JOB, "lock-open", ("blocked",), more=True),
     Action("resume", "Resume", JOB, "play", ("suspended",), more=True),
     Action("remove", "Remove…", JOB, "trash-2", (*LIVE, *TERMINAL), danger=True, loses=True, more=True,
            hint="history and attempts stay"),
     Action("kill", "Kill…", JOB, "skull", LIVE, key="Delete", danger=True, loses=True,
            hint="there is no undo, only retry"),
-    Action("retrywork", "Retry failed", WORK, "rotate-ccw", ("failed",), key="r", kind=WORK,
+    Action("retrywork", "Retry failed", WORK, "rotate-ccw", ("failed", "killed"), key="r", kind=WORK,
            choices=TERMINAL, chosen=("failed",)),
     Action("requeuework", "Requeue all", WORK, "list-restart", TERMINAL, key="q", kind=WORK,
            choices=TERMINAL, chosen=TERMINAL, hint="to blocked: they render once they are unblocked"),

@@ -10,7 +10,7 @@ from django.urls import reverse
 from farm import actions
 from farm.actions import ACTIONS, Action
 from farm.cells import icon
-from qbcore import runs
+from qbcore import runs, submission, verbs
 from qbcore.errors import Invalid
 from qbcore.models import HistoryRow, RunRow, RunTargetRow
 from qbcore.permissions import JOB_VERBS
@@ -39,6 +39,21 @@ def test_every_action_is_a_verb_with_a_right_and_known_statuses(action: Action) 
     words = {status.word for status in Status}
     assert set(action.takes) | set(action.choices) | set(action.chosen) <= words
     assert f"#{action.icon}" in icon(action.icon)
+
+
+@pytest.mark.parametrize("scope", [actions.JOB, actions.WORK])
+def test_what_was_killed_can_be_retried(scope: str) -> None:
+    action = actions.find("retrywork", scope)
+    assert action is not None and {"failed", "killed"} <= set(action.takes)
+
+
+@pytest.mark.django_db
+def test_a_killed_job_without_frames_can_be_retried_from_the_pages(browser: Browser) -> None:
+    job = submission.submit({"prototype": "cmdline", "package": {"cmdline": "true"}})["id"]
+    verbs.kill(job)
+    data = {"scope": actions.JOB, "jobs": job}
+    page = browser("alice").post(reverse("act", args=["retry"]), data, headers=HTMX).content.decode()
+    assert "Retry 1 job" in page
 
 
 @pytest.mark.parametrize("text", ["0", "10000", "-1", "abc", "1.5", "99999999999999999999"])
