@@ -21,7 +21,9 @@
     if (document.body.classList.contains("lost")) return;
     const values = asked(button);
     if (!values.jobs) return;
-    anchor = button.offsetParent ? button : farm.table.row() ?? document.querySelector("[data-menu^=more]") ?? button;
+    const menu = button.closest(".menu"); // closes now: the popover stays by what opened it
+    const beside = menu ? document.querySelector(`[data-menu="${menu.id}"]`) : button;
+    anchor = beside.offsetParent ? beside : farm.table.row() ?? document.querySelector("[data-menu^=more]") ?? button;
     farm.closeMenus();
     const address = document.body.dataset.actUrl.replace("verb", button.dataset.act);
     htmx.ajax("POST", address, { target: "#popover", swap: "innerHTML", values: { scope: button.dataset.scope, ...values } });
