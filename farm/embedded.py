@@ -128,6 +128,7 @@ class LocalWorker:
         self._place = place
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="local-worker", daemon=True)
 
     def start(self) -> None:
@@ -137,14 +138,22 @@ class LocalWorker:
         pause = SHORTEST_PAUSE
         while not self._stop.is_set():
             began = time.monotonic()
-            self._process = subprocess.Popen(self._command(), cwd=settings.BASE_DIR, env=self._environment())
-            code = self._process.wait()
+            process = self._start()
+            code = process.wait() if process else 0
             if self._stop.is_set():
                 return
             lived = time.monotonic() - began
             pause = SHORTEST_PAUSE if lived > LONGEST_PAUSE else min(LONGEST_PAUSE, pause * 2)
             log.warning("the worker ended with code %s after %.0f s: started again in %.0f s", code, lived, pause / 2)
             self._stop.wait(pause / 2)
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        """The process, not started any more once it is to stop: it would be left behind."""
+        command = self._command()
+        with self._starting:
+            if not self._stop.is_set():
+                self._process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=self._environment())
+            return self._process
 
     def _command(self) -> list[str]:
         """The join file is written anew when the worker has not joined yet: a join token works once."""
@@ -167,8 +176,9 @@ class LocalWorker:
         return {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
 
     def stop(self, deadline: float) -> None:
-        self._stop.set()
-        process = self._process
+        with self._starting:
+            self._stop.set()
+            process = self._process
         if process is None or process.poll() is not None:
             return
         process.terminate()
@@ -216,11 +226,11 @@ class Farm:
             target=housekeeping.run, args=[self._stop], name="housekeeping", daemon=True
         )
 
-    def run(self) -> None:
-        """Until a signal says stop; also when SIGINT or SIGTERM were inherited as ignored."""
-        asyncio.run(self._serve())
+    def run(self) -> int:
+        """Until a signal says stop, also when SIGINT or SIGTERM were inherited as ignored; the exit code."""
+        return asyncio.run(self._serve())
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._asked.set)
@@ -235,6 +245,10 @@ class Farm:
         asked = asyncio.create_task(self._asked.wait())
         await asyncio.wait([asked, serving], return_when=asyncio.FIRST_COMPLETED)
         await self._end(serving, celery)
+        if self._asked.is_set():
+            return 0
+        log.error("the site has ended by itself", exc_info=serving.exception())
+        return 1
 
     async def _end(self, serving: asyncio.Task[None], celery: Celery) -> None:
         """The worker goes first, while the site still answers it: it hands its frames back."""
@@ -273,5 +287,5 @@ def main() -> int:
     except CannotStartError as why:
         sys.stderr.write(f"The farm cannot start: {why}.\n")
         return 2
-    Farm(place, listening).run()
-    os._exit(0)  # threads of libraries must not hold what has stopped
+    code = Farm(place, listening).run()
+    os._exit(code)  # threads of libraries must not hold what has stopped

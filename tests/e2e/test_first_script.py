@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from qbcore.remote import credentials_path
-from tests.e2e.processes import EmbeddedFarm, fetch
+from tests.e2e.processes import SIGN_IN, EmbeddedFarm, fetch
 from tests.e2e.programs import ROOT, gone, until
 from tests.e2e.scripting import run_script
 
@@ -73,6 +74,16 @@ def test_a_signal_ends_everything_within_five_seconds(make_farm: Make, number: i
     assert farm.left() == {}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_a_signal_is_heard_while_the_farm_is_still_starting(make_farm: Make, number: int) -> None:
+    farm = make_farm()
+    farm.main.start(deaf=True)
+    farm.until(farm.data.exists, "the settings are read")
+    assert farm.end(number) < STOPS_WITHIN
+    assert "Traceback" not in farm.main.output()
+    assert farm.left() == {}
+
+
 def test_a_start_goes_on_where_the_last_one_stopped(farm: EmbeddedFarm) -> None:
     """Frames that ran at the stop are done again, those that were done are not."""
     marks = farm.folder / "marks"
@@ -117,6 +128,30 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(make_farm: Make, obstacle:
     assert said.startswith("The farm cannot start: ")
     assert said.count("\n") == 1
     assert "FARM_DATA" in said and farm.main.env["FARM_DATA"] in said
+
+
+def test_a_site_that_breaks_down_ends_the_farm_with_its_reason(make_farm: Make, tmp_path: Path) -> None:
+    (tmp_path / "websockets.py").write_text("raise RuntimeError('this package is broken')")
+    farm = make_farm()
+    farm.main.env["PYTHONPATH"] = str(tmp_path)
+    farm.main.start()
+    assert farm.main.wait() == 1
+    assert "the site has ended by itself" in farm.main.output() and "this package is broken" in farm.main.output()
+    assert farm.left() == {}
+
+
+@pytest.mark.browser
+def test_with_a_password_admin_signs_in_by_form_and_no_link_is_printed(make_farm: Make, browser: Browser) -> None:
+    farm = make_farm(FARM_ADMIN_PASSWORD="correct horse battery")
+    farm.start()
+    assert SIGN_IN not in farm.main.output()
+    page = browser.new_page()
+    page.goto(farm.url)
+    page.get_by_label("User").fill("admin")
+    page.get_by_label("Password", exact=True).fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{farm.url}jobs")
+    page.close()
 
 
 def test_a_worker_ends_by_itself_when_the_farm_is_killed(farm: EmbeddedFarm) -> None:
