@@ -12,12 +12,14 @@ from typing import Any
 
 from qbcore import constants
 from qbcore.clusters import parse_restrictions
+from qbcore.commands import PROTOTYPES, argv_for
 from qbcore.errors import Invalid, QubeError, Unsupported
 from qbcore.expressions import parse
 from qbcore.ranges import frameset, genframes
 from qbcore.reservations import parse_reservations
 
-PROTOTYPES = ("cmdline", "cmdrange", "pyCmdline", "pyCmdrange")
+Items = list[tuple[str, bool, Any]]
+"""An agenda: name, blocked, package."""
 RANGED = ("cmdrange", "pyCmdrange")
 LONGEST_TEXT = 65536
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -69,12 +71,26 @@ def columns(job: Mapping[str, Any]) -> dict[str, Any]:
         raise Invalid(f"{found['cpus']} is not a number of subjobs: give 1 to {MOST_CPUS:,}", field="cpus")
     found["flags"] = flags(job)
     found["package"] = mapping(job, "package")
-    found["env"] = {str(key): str(value) for key, value in mapping(job, "env").items()}
+    found["env"] = _env(job)
     found["show"] = text(job, "prod_show") or str(found["package"].get("show", ""))
     check_words(found)
     known = {*TEXTS, *NUMBERS, *READ_ONLY, *NOT_YET}
     found["extra"] = {str(key): value for key, value in job.items() if key not in known}
     return found
+
+
+def _env(job: Mapping[str, Any]) -> dict[str, str]:
+    env = {str(key): str(value) for key, value in mapping(job, "env").items()}
+    for key, value in env.items():
+        if not key or "=" in key or UNSTORABLE.search(key + value):
+            raise Invalid(f"{key!r} cannot be a variable of an environment", field="env", hint="Leave out '=' and NUL.")
+    return env
+
+
+def check_command(found: Mapping[str, Any], items: Items | None) -> None:
+    """Refuses what a worker could not run: no command line, a padding that is no number."""
+    name = items[0][0] if items else None
+    argv_for({"prototype": found["prototype"], "package": found["package"]}, name)
 
 
 def _refuse_what_is_not_honoured(job: Mapping[str, Any]) -> None:
@@ -168,7 +184,7 @@ def is_own_unit(prototype: str, todo: int) -> bool:
     return not todo and prototype not in RANGED
 
 
-def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> list[tuple[str, bool, Any]] | None:
+def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> Items | None:
     """The items as (name, blocked, package); None for a job without agenda, whose subjobs are its units."""
     items, ranged = job.get("agenda"), job.get("prototype") in RANGED
     if items is None and ranged and package.get("range") not in (None, ""):

@@ -83,6 +83,7 @@ def _row(job: Any, actor: acting.Actor, now: datetime) -> tuple[JobRow, Agenda]:
     if "id" in job:  # a template out of jobinfo or an archive: it starts its own process group
         found["pgrp"] = found["pid"] = 0
     agenda = jobspec.agenda(job, found["package"])
+    jobspec.check_command(found, agenda)
     found["user"] = _user(job, actor)
     if agenda is not None and not found["flags"] & FLAGS["disable_cpu_limit"]:
         found["cpus"] = min(found["cpus"], max(1, len(agenda)))

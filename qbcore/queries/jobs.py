@@ -140,6 +140,7 @@ def work_object(row: WorkRow, hosts: Mapping[tuple[int, int], str]) -> Work:
     return Work(
         {
             "id": row.pos,
+            "jobid": row.job_id,
             "name": row.name,
             "status": Status(row.status).word,
             "host": hosts.get((row.job_id, row.subjob), ""),

@@ -71,7 +71,7 @@ def test_how_an_attempt_ends_decides_about_its_unit(
 
 @pytest.mark.parametrize(("retrywork", "tries"), [(0, 1), (2, 3)])
 def test_a_failed_frame_is_tried_as_often_as_the_job_says(retrywork: int, tries: int) -> None:
-    job = submit(package={"range": "1-1"}, retrywork=retrywork)
+    job = submit(package={"cmdline": "true", "range": "1-1"}, retrywork=retrywork)
     assert drive(Hand(slots=1), exits=lambda frame: 1) == ["1"] * tries
     assert word(job) == "failed"
     assert list(AttemptRow.objects.order_by("pk").values_list("number", flat=True)) == list(range(1, tries + 1))
@@ -131,7 +131,7 @@ def test_a_killed_frame_that_completes_stays_killed() -> None:
 
 
 def test_a_frame_lost_with_its_host_for_the_third_time_fails() -> None:
-    job = submit(package={"range": "1-1"})
+    job = submit(package={"cmdline": "true", "range": "1-1"})
     for number in range(3):
         hand = Hand(f"host-{number}", slots=1)
         hand.begin()

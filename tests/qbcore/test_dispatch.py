@@ -155,7 +155,7 @@ def test_what_is_modified_counts_at_the_next_start() -> None:
 
 
 def test_no_place_is_made_while_others_hold_all_frames_of_a_job() -> None:
-    job = submit(cpus=2, package={"range": "1-3"})
+    job = submit(cpus=2, package={"cmdline": "true", "range": "1-3"})
     JobRow.objects.filter(pk=job).update(timed=10, seconds=0.1, s_pending=1)
     holder = host("holder", slots=1)
     holder.begin()

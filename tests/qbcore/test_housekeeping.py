@@ -96,7 +96,7 @@ def test_a_delay_that_begins_again_counts_from_its_own_start() -> None:
 
 
 def test_tallies_that_nobody_folded_are_folded() -> None:
-    job = submission.submit({"prototype": "cmdrange", "package": {"range": "1-2"}})["id"]
+    job = submission.submit({"prototype": "cmdrange", "package": {"cmdline": "true", "range": "1-2"}})["id"]
     Hand().begin()
     assert JobRow.objects.get(pk=job).n_running == 0
     housekeeping.tick(next(one for one in DUTIES if one.name == "fold"))

@@ -93,6 +93,10 @@ def test_numbers_may_be_text_and_names_numbers(field: str, given: Any, stored: A
         ({"agenda": "1-10"}, "agenda", "must be a list"),
         ({"agenda": [{"name": ""}]}, "agenda[0].name", "needs a name"),
         ({"agenda": [{"name": "1"}, {"package": {}}]}, "agenda[1].name", "needs a name"),
+        ({"package": {}}, "package.cmdline", "no command line"),
+        ({"package": {"cmdline": ["echo", "1"]}}, "package.cmdline", "no command line"),
+        ({"agenda": ["1"], "package": {"cmdline": "true", "padding": "four"}}, "package.padding", "no number of digits"),
+        ({"env": {"A=B": "1"}}, "env", "cannot be a variable"),
         ({"agenda": [{"name": "1", "package": 3}]}, "agenda[0].package", "must be a dictionary"),
         ({"prototype": "cmdrange"}, "agenda", "needs an agenda or package"),
         ({"prototype": "cmdrange", "package": {"range": "1-10y"}}, "", ""),
@@ -177,14 +181,14 @@ def test_two_labels_alike_in_a_group_are_refused_in_one_call_and_over_two() -> N
 
 
 def test_cpus_shrink_to_the_agenda_unless_the_flag_says_no() -> None:
-    few = {"prototype": "cmdrange", "package": {"range": "1-3"}, "cpus": 8}
+    few = {"prototype": "cmdrange", "package": {"cmdline": "true", "range": "1-3"}, "cpus": 8}
     assert submitted(**few)["cpus"] == 3
     unlimited = submitted(**few, flags="disable_cpu_limit")
     assert (unlimited["cpus"], len(unlimited["subjobs"]), unlimited["cpustally"]["pending"]) == (8, 8, 8)
 
 
 def test_the_agenda_comes_from_its_key_before_the_range() -> None:
-    job = submitted(prototype="cmdrange", agenda=["1", {"name": 5}, "left"], package={"range": "1-100"})
+    job = submitted(prototype="cmdrange", agenda=["1", {"name": 5}, "left"], package={"cmdline": "true", "range": "1-100"})
     assert [work["name"] for work in job["agenda"]] == ["1", "5", "left"]
 
 
@@ -202,15 +206,15 @@ def test_an_empty_agenda_of_a_ranged_job_completes_at_once() -> None:
 
 
 def test_the_order_of_rendering_is_the_agenda_s_or_middle_first() -> None:
-    submitted(prototype="cmdrange", package={"range": "1-5"})
+    submitted(prototype="cmdrange", package={"cmdline": "true", "range": "1-5"})
     assert list(WorkRow.objects.order_by("rank").values_list("name", flat=True)) == ["1", "2", "3", "4", "5"]
     WorkRow.objects.all().delete()
-    submitted(prototype="cmdrange", package={"range": "1-5"}, flags="p_agenda")
+    submitted(prototype="cmdrange", package={"cmdline": "true", "range": "1-5"}, flags="p_agenda")
     assert list(WorkRow.objects.order_by("rank").values_list("name", flat=True)) == ["1", "5", "3", "2", "4"]
 
 
 def test_a_job_submitted_blocked_holds_its_subjobs_and_not_its_items() -> None:
-    job = submitted(prototype="cmdrange", package={"range": "1-3"}, cpus=2, status="blocked")
+    job = submitted(prototype="cmdrange", package={"cmdline": "true", "range": "1-3"}, cpus=2, status="blocked")
     assert (job["status"], job["cpustally"]["blocked"], job["todotally"]["pending"]) == ("blocked", 2, 3)
     verbs.unblock(job["id"])
     assert queries.jobinfo(id=job["id"])[0]["status"] == "pending"
