@@ -95,7 +95,11 @@ def test_numbers_may_be_text_and_names_numbers(field: str, given: Any, stored: A
         ({"agenda": [{"name": "1"}, {"package": {}}]}, "agenda[1].name", "needs a name"),
         ({"package": {}}, "package.cmdline", "no command line"),
         ({"package": {"cmdline": ["echo", "1"]}}, "package.cmdline", "no command line"),
-        ({"agenda": ["1"], "package": {"cmdline": "true", "padding": "four"}}, "package.padding", "no number of digits"),
+        (
+            {"agenda": ["1"], "package": {"cmdline": "true", "padding": "four"}},
+            "package.padding",
+            "no number of digits",
+        ),
         ({"env": {"A=B": "1"}}, "env", "cannot be a variable"),
         ({"agenda": [{"name": "1", "package": 3}]}, "agenda[0].package", "must be a dictionary"),
         ({"prototype": "cmdrange"}, "agenda", "needs an agenda or package"),
@@ -188,7 +192,9 @@ def test_cpus_shrink_to_the_agenda_unless_the_flag_says_no() -> None:
 
 
 def test_the_agenda_comes_from_its_key_before_the_range() -> None:
-    job = submitted(prototype="cmdrange", agenda=["1", {"name": 5}, "left"], package={"cmdline": "true", "range": "1-100"})
+    job = submitted(
+        prototype="cmdrange", agenda=["1", {"name": 5}, "left"], package={"cmdline": "true", "range": "1-100"}
+    )
     assert [work["name"] for work in job["agenda"]] == ["1", "5", "left"]
 
 
