@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from qbcore.ranges import genframes, rangejoin, rangesplit  # noqa: E402
+from qbcore.ranges import genframes, rangejoin, rangesplit
 
 
 def cost(act: Callable[[], object]) -> float:
