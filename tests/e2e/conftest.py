@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.processes import EmbeddedFarm, Farm
+from tests.e2e.farms import Farm
+from tests.e2e.processes import EmbeddedFarm
 from tests.e2e.screens import FLAGS, Screen
 
 
@@ -46,9 +47,9 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedFarm]:
         one.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
-    """Debian's Chromium without a window."""
+    """Debian's Chromium without a window. Not for the session: Playwright's event loop would be in others' way."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield found

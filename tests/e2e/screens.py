@@ -7,7 +7,7 @@ import json
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 from playwright.sync_api import TimeoutError as TooLate
 
-from tests.e2e.processes import Farm
+from tests.e2e.farms import Farm
 from tests.e2e.programs import PATIENCE, told
 
 FLAGS = [
@@ -76,11 +76,6 @@ class Screen:
 
     def unmoved(self) -> bool:
         return bool(self.page.evaluate("() => window.stillHere === true"))
-
-    def pill(self, row: str) -> str:
-        """The status that a row shows, '' while it shows none."""
-        found = self.page.locator(f"[data-row='{row}'] [data-status]").first
-        return found.get_attribute("data-status") or "" if found.count() else ""
 
     def wait_for_pill(self, row: str, status: str, seconds: float = PATIENCE) -> None:
         condition = f"""() => document.querySelector("[data-row='{row}'] [data-status='{status}']") !== null"""

@@ -10,7 +10,8 @@ import pytest
 
 from qbcore.archive import recoverjob
 from tests.e2e.animation import FRAMES, PASSING, Animation
-from tests.e2e.processes import EmbeddedFarm, Farm, ProductionFarm
+from tests.e2e.farms import Farm
+from tests.e2e.processes import EmbeddedFarm, ProductionFarm
 from tests.e2e.screens import Screen
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.usefixtures("povray"), pytest.mark.timeout(240)]

@@ -8,7 +8,8 @@ import sys
 import pytest
 from PIL import Image
 
-from tests.e2e.processes import EmbeddedFarm, environment
+from tests.e2e.farms import environment
+from tests.e2e.processes import EmbeddedFarm
 from tests.e2e.programs import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

@@ -18,7 +18,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from qbcore.remote import credentials_path
-from tests.e2e.processes import SIGN_IN, EmbeddedFarm, fetch
+from tests.e2e.farms import fetch
+from tests.e2e.processes import SIGN_IN, EmbeddedFarm
 from tests.e2e.programs import ROOT, gone, until
 from tests.e2e.scripting import run_script
 
