@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import folding, hosts, verbs
+from qbcore import dispatch, folding, hosts, verbs
 from tests.hand import Hand
 
 LANES = 4
@@ -24,6 +24,11 @@ class Runner:
         self._hand: Hand | None = None
         folding.folder.add = lambda job: None  # type: ignore[method-assign]  # folds when told, not in a thread
 
+    def forget(self) -> None:
+        """The database is empty again."""
+        self._hand = None
+        dispatch.waiting.reload()
+
     @property
     def hand(self) -> Hand:
         self._hand = self._hand or _host(f"racer-{self.number}")
@@ -31,6 +36,7 @@ class Runner:
 
     def take(self) -> int:
         """Asks for work until it has a frame or nothing is left; answers how many it holds."""
+        dispatch.waiting.expire()  # no hint reaches this process
         self.hand.sync(room=True)
         return len(self.hand.frames)
 
@@ -40,7 +46,7 @@ class Runner:
         self._start.wait(30)
         self.hand.sync(reports=reports, want=list(self.hand.held))
         for job in jobs:
-            folding.fold(job)
+            folding.fold(job, wait=False)
 
     def _reports(self) -> list[dict[str, Any]]:
         frames, self.hand.frames = self.hand.frames, []
@@ -54,6 +60,25 @@ class Runner:
             verbs.kill(job)
         self.hand.sync(reports=reports)
         folding.fold(job, wait=False)
+
+    def finish_or_retry(self, job: int, work: str) -> None:
+        """Who holds frames reports them and wants more, while the others retry *work*."""
+        reports = self._reports()
+        self._start.wait(30)
+        if reports:
+            self.hand.sync(reports=reports, want=list(self.hand.held))
+        else:
+            verbs.retrywork(work)
+        folding.fold(job, wait=False)
+
+    def race(self) -> int:
+        """Asks for work at the same moment as the others; answers how many frames it got."""
+        self._start.wait(30)
+        return self.take()
+
+    def kill(self, job: int) -> list[str]:
+        self._start.wait(30)
+        return verbs.kill(job)
 
     def drain(self) -> list[str]:
         """Claims and reports as fast as it can until nothing is left; answers the names of its frames."""

@@ -26,11 +26,17 @@ EIGHT = {
 ROUNDS = 200
 
 
-@pytest.fixture
-def eight() -> Iterator[list[Racer]]:
+@pytest.fixture(scope="module")
+def processes(django_db_setup: None) -> Iterator[list[Racer]]:
     server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     with racers(8, f"{server}/{connection.settings_dict['NAME']}") as found:
         yield found
+
+
+@pytest.fixture
+def eight(processes: list[Racer], transactional_db: None) -> list[Racer]:
+    at_once(processes, "forget")
+    return processes
 
 
 def settled(job: int) -> JobRow:
@@ -85,7 +91,7 @@ def test_eight_claimers_on_one_hot_job_render_each_frame_once(eight: list[Racer]
 
 
 def test_a_kill_that_meets_reports_leaves_every_frame_in_one_final_state(eight: list[Racer]) -> None:
-    for _ in range(20):
+    for _ in range(10):
         job = submission.submit(EIGHT)["id"]
         assert taken(eight) == [1] * 8
         at_once(eight, "finish_or_kill", job)
@@ -117,3 +123,38 @@ def test_a_silent_host_is_given_up_once_by_many_housekeepers(eight: list[Racer])
     assert HistoryRow.objects.filter(verb="down").count() == 1
     row = settled(job)
     assert (row.status, row.n_pending, row.s_pending) == (Status.PENDING, 8, 8)
+
+
+def test_one_subjob_that_many_hosts_want_starts_on_one(eight: list[Racer]) -> None:
+    at_once(eight, "race")  # all have joined
+    for _ in range(10):
+        job = submission.submit({**EIGHT, "cpus": 1})["id"]
+        assert sorted(at_once(eight, "race")) == [0] * 7 + [1]
+        assert GrantRow.objects.filter(job_id=job).count() == 1
+        verbs.kill(job)
+        at_once(eight, "leave")
+        assert_sound(settled(job))
+
+
+def test_a_retry_that_meets_the_end_of_the_last_subjob_is_rendered(eight: list[Racer]) -> None:
+    for _ in range(10):
+        job = submission.submit({**EIGHT, "cpus": 1, "package": {"cmdline": "true", "range": "1-2"}})["id"]
+        verbs.killwork(f"{job}:1")
+        assert sum(taken(eight)) == 1
+        at_once(eight, "finish_or_retry", job, f"{job}:1")
+        at_once(eight, "drain")
+        row = settled(job)
+        assert (row.status, row.n_complete, row.n_killed) == (Status.COMPLETE, 2, 0)
+        assert_sound(row)
+
+
+def test_of_many_kills_at_once_each_subjob_is_killed_by_one(eight: list[Racer]) -> None:
+    job = submission.submit(EIGHT)["id"]
+    assert taken(eight) == [1] * 8
+    answers = at_once(eight, "kill", job)
+    assert sorted(one for answer in answers for one in answer) == [f"{job}.{subjob}" for subjob in range(8)]
+    assert HistoryRow.objects.filter(job_id=job, verb="kill").count() == 1
+    at_once(eight, "leave")
+    row = settled(job)
+    assert (row.status, row.n_killed) == (Status.KILLED, 8)
+    assert_sound(row)
