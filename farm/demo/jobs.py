@@ -30,7 +30,7 @@ def contact_sheet(folder: Path) -> dict[str, Any]:
     """A job without frames that waits for the one labelled `frames`."""
     cmdline = shlex.join([sys.executable, str(DRAW), "sheet", "-", str(folder / "aurora")])
     return {
-        "name": "aurora, contact sheet", "label": "sheet", "prototype": "cmdline", "prod_show": "demo",
+        "name": "aurora, contact sheet", "label": "sheet", "priority": 100, "prototype": "cmdline", "prod_show": "demo",
         "dependency": "link-complete-job-frames", "package": {"cmdline": cmdline},
     }  # fmt: skip
 
@@ -41,22 +41,25 @@ def demos(folder: Path) -> list[Demo]:
     return [
         Demo(
             "24 frames, and a contact sheet that waits for them",
-            [drawing("aurora, shot 010", "aurora", folder, "1-24", label="frames"), contact_sheet(folder)],
+            [
+                drawing("aurora, shot 010", "aurora", folder, "1-24", label="frames", priority=100),
+                contact_sheet(folder),
+            ],
         ),
         Demo(
             f"frames 13-15 fail: a file is missing. echo '[0.8, 0.9, 1.1]' > {clouds}, then Retry failed",
-            [drawing("harbour at night", "harbour", folder, "1-20")],
+            [drawing("harbour at night", "harbour", folder, "1-20", priority=200)],
         ),
         Demo(
             "frames 7 and 8 fail: their log says what is wrong with them",
-            [drawing("exposure ladder", "exposure", folder, "1-8")],
+            [drawing("exposure ladder", "exposure", folder, "1-8", priority=200)],
         ),
         Demo(
             "held: it starts when somebody unblocks it",
-            [drawing("aurora, wide version", "aurora", folder / "wide", "1-12", status="blocked")],
+            [drawing("aurora, wide version", "aurora", folder / "wide", "1-12", status="blocked", priority=300)],
         ),
         Demo(
             "480 frames, one after the other: long enough to suspend, reprioritise or kill",
-            [drawing("julia, the long one", "julia", folder, "1-480", cpus=1)],
+            [drawing("julia, the long one", "julia", folder, "1-480", cpus=1, priority=500)],
         ),
     ]
