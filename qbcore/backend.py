@@ -288,14 +288,25 @@ def _report(line: Any, number: int) -> tuple[int, Report]:
         signal=None if signal is None else _whole(line, "signal", bits=31),
         seconds=_amount(line, "elapsed"),
         reason=reason,
-        message=str(line.get("message") or "")[:1000],
+        message=str(_storable(str(line.get("message") or "")))[:1000],
         rss=int(_amount(line, "rss")),
         cpu=_amount(line, "cpu"),
         out=_span(line, "out"),
         err=_span(line, "err"),
-        result=dict(result) if isinstance(result, Mapping) and result else None,
+        result=_storable(result) if isinstance(result, Mapping) and result else None,
     )
     return _whole(line, "grant"), report
+
+
+def _storable(value: Any) -> Any:
+    """What a job gave, as every database stores it: a report must not be stuck because of a character."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(_storable(key)): _storable(one) for key, one in value.items()}
+    return value
 
 
 def _amount(line: Mapping[str, Any], key: str) -> float:

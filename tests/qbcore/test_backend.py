@@ -181,6 +181,15 @@ def test_what_a_report_brings_is_kept() -> None:
     assert WorkRow.objects.get(pos=0).seconds == 2.5
 
 
+def test_odd_characters_in_a_report_do_not_keep_it_from_being_stored() -> None:
+    submit()
+    hand = Hand(slots=1)
+    hand.begin()
+    report(hand, message="a\x00b", result={"x\x00": ["\x00y", {"z": "\x00"}, 1, None]})
+    assert AttemptRow.objects.get().message == "ab"
+    assert WorkRow.objects.get(pos=0).result == {"x": ["y", {"z": ""}, 1, None]}
+
+
 def test_a_dropped_frame_is_named_and_the_grant_goes_on() -> None:
     job = submit()
     hand = Obedient(slots=1)
