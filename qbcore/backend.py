@@ -16,15 +16,14 @@ from typing import Any
 from qbcore import dispatch, events, failures, folding, hosts
 from qbcore.control import placements
 from qbcore.control.attempts import Report, finish
-from qbcore.control.placements import RESERVED_SECONDS, UNIT, Frame
+from qbcore.control.placements import RESERVED_SECONDS, Frame
 from qbcore.errors import Invalid
 from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.permissions import attempt_token
+from qbcore.requests import ids_of, report_of, rows_of, whole
 from qbcore.states import PLACED, Ending, Status
 from qbcore.writing import clock, locked, writing
 
-MOST = 1024
-REASONS = ("exit", "timelimit", "ended", "spawn")
 JOB_FIELDS = [
     "name",
     "prototype",
@@ -52,7 +51,7 @@ def sync(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
 @writing
 def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[int]]:
     now = clock()
-    host = hosts.speak(host_id, str(body.get("session")), _whole(body, "seq"), now, body.get("load"))
+    host = hosts.speak(host_id, str(body.get("session")), whole(body, "seq"), now, body.get("load"))
     round_ = Round(host, body, now)
     try:
         round_.run()
@@ -68,8 +67,8 @@ class Round:
     def __init__(self, host: HostRow, body: Mapping[str, Any], now: datetime) -> None:
         self.host, self.body, self.now = host, body, now
         self.held = hosts.held_of(body)
-        self.wanting = _ids(body, "want")
-        self.gone = _ids(body, "gone")
+        self.wanting = ids_of(body, "want")
+        self.gone = ids_of(body, "gone")
         self.failed: list[int] = []
         self.back: list[int] = []
         self.touched: set[int] = set()
@@ -106,8 +105,8 @@ class Round:
     def _reports(self) -> None:
         """Groups the reports by grant; one whose grant is not this host's is refused whole."""
         grouped: dict[int, list[Report]] = defaultdict(list)
-        for number, line in enumerate(_rows(self.body, "reports")):
-            grant, report = _report(line, number)
+        for number, line in enumerate(rows_of(self.body, "reports")):
+            grant, report = report_of(line, number)
             grouped[grant].append(report)
         closed = GrantRow.objects.filter(pk__in=[pk for pk in grouped if pk not in self.open], host_id=self.host.pk)
         known = {**self.open, **{row.pk: row for row in closed}}
@@ -158,7 +157,7 @@ class Round:
 
     def _started(self, reserved: list[WorkRow]) -> None:
         """Of the reserved items those run whose process has started; the others' reservations go on."""
-        running = set(_ids(self.body, "running"))
+        running = set(ids_of(self.body, "running"))
         started: dict[int, list[int]] = defaultdict(list)
         for row in reserved:
             if row.attempt_id in running:
@@ -247,80 +246,3 @@ def _after(job: JobRow, subjob: SubjobRow) -> Status:
 
 def _frame(frame: Frame, job: JobRow) -> dict[str, Any]:
     return {**asdict(frame), "token": attempt_token(frame.attempt, job.pk)}
-
-
-def _whole(line: Mapping[str, Any], key: str, default: int | None = None, bits: int = 63) -> int:
-    value = line.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**bits:
-        raise Invalid(f"{value!r} is not a whole number", field=key)
-    return value
-
-
-def _rows(body: Mapping[str, Any], key: str) -> list[Any]:
-    rows = body.get(key) or []
-    if not isinstance(rows, list) or len(rows) > MOST:
-        raise Invalid(f"{key} must be a list of at most {MOST}", field=key)
-    return rows
-
-
-def _ids(body: Mapping[str, Any], key: str) -> list[int]:
-    rows = _rows(body, key)
-    if not all(isinstance(one, int) and not isinstance(one, bool) for one in rows):
-        raise Invalid(f"{key} must be a list of numbers", field=key)
-    return rows
-
-
-def _report(line: Any, number: int) -> tuple[int, Report]:
-    """One report, checked field by field."""
-    if not isinstance(line, Mapping):
-        raise Invalid("a report must be a dictionary", field=f"reports[{number}]")
-    reason = line.get("reason", "exit")
-    if reason not in REASONS:
-        raise Invalid(
-            f"{reason!r} is no reason", field=f"reports[{number}].reason", hint=f"Give one of {', '.join(REASONS)}."
-        )
-    exit_code, signal = line.get("exit"), line.get("signal")
-    result = line.get("result")
-    report = Report(
-        attempt=_whole(line, "attempt"),
-        pos=_whole(line, "pos", UNIT, bits=31),
-        exit_code=None if exit_code is None else _whole(line, "exit", bits=31),
-        signal=None if signal is None else _whole(line, "signal", bits=31),
-        seconds=_amount(line, "elapsed"),
-        reason=reason,
-        message=str(_storable(str(line.get("message") or "")))[:1000],
-        rss=int(_amount(line, "rss")),
-        cpu=_amount(line, "cpu"),
-        out=_span(line, "out"),
-        err=_span(line, "err"),
-        result=_storable(result) if isinstance(result, Mapping) and result else None,
-    )
-    return _whole(line, "grant"), report
-
-
-def _storable(value: Any) -> Any:
-    """What a job gave, as every database stores it: a report must not be stuck because of a character."""
-    if isinstance(value, str):
-        return value.replace("\x00", "")
-    if isinstance(value, list):
-        return [_storable(one) for one in value]
-    if isinstance(value, Mapping):
-        return {str(_storable(key)): _storable(one) for key, one in value.items()}
-    return value
-
-
-def _amount(line: Mapping[str, Any], key: str) -> float:
-    value = line.get(key) or 0
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**62:
-        raise Invalid(f"{value!r} is no amount", field=key)
-    return float(value)
-
-
-def _span(line: Mapping[str, Any], key: str) -> tuple[int, int]:
-    span = line.get(key) or [0, 0]
-    if not isinstance(span, list) or len(span) != 2 or not all(isinstance(one, int) for one in span):
-        raise Invalid(f"{key} must be two byte offsets", field=key)
-    start, end = span
-    if not 0 <= start <= end < 2**62:
-        raise Invalid(f"{key} must be a byte range that does not run backwards", field=key)
-    return start, end

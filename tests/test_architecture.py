@@ -26,7 +26,7 @@ ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events")
 DOORS = (
     *("permissions", "history", "listing", "queries", "logs", "control", "folding", "failures", "verbs"),
-    *("dependencies", "submission", "archiving", "hosts", "dispatch", "backend", "runs", "housekeeping"),
+    *("dependencies", "submission", "archiving", "hosts", "dispatch", "requests", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

@@ -1,0 +1,90 @@
+"""What a worker's request says, checked field by field: a worker is just another program. docs/worker.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qbcore.control.attempts import Report
+from qbcore.control.placements import UNIT
+from qbcore.errors import Invalid
+
+MOST = 1024
+REASONS = ("exit", "timelimit", "ended", "spawn")
+
+
+def whole(line: Mapping[str, Any], key: str, default: int | None = None, bits: int = 63) -> int:
+    value = line.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**bits:
+        raise Invalid(f"{value!r} is not a whole number", field=key)
+    return value
+
+
+def rows_of(body: Mapping[str, Any], key: str) -> list[Any]:
+    rows = body.get(key) or []
+    if not isinstance(rows, list) or len(rows) > MOST:
+        raise Invalid(f"{key} must be a list of at most {MOST}", field=key)
+    return rows
+
+
+def ids_of(body: Mapping[str, Any], key: str) -> list[int]:
+    rows = rows_of(body, key)
+    if not all(isinstance(one, int) and not isinstance(one, bool) for one in rows):
+        raise Invalid(f"{key} must be a list of numbers", field=key)
+    return rows
+
+
+def report_of(line: Any, number: int) -> tuple[int, Report]:
+    """One report, checked field by field."""
+    if not isinstance(line, Mapping):
+        raise Invalid("a report must be a dictionary", field=f"reports[{number}]")
+    reason = line.get("reason", "exit")
+    if reason not in REASONS:
+        raise Invalid(
+            f"{reason!r} is no reason", field=f"reports[{number}].reason", hint=f"Give one of {', '.join(REASONS)}."
+        )
+    exit_code, signal = line.get("exit"), line.get("signal")
+    result = line.get("result")
+    report = Report(
+        attempt=whole(line, "attempt"),
+        pos=whole(line, "pos", UNIT, bits=31),
+        exit_code=None if exit_code is None else whole(line, "exit", bits=31),
+        signal=None if signal is None else whole(line, "signal", bits=31),
+        seconds=_amount(line, "elapsed"),
+        reason=reason,
+        message=str(_storable(str(line.get("message") or "")))[:1000],
+        rss=int(_amount(line, "rss")),
+        cpu=_amount(line, "cpu"),
+        out=_span(line, "out"),
+        err=_span(line, "err"),
+        result=_storable(result) if isinstance(result, Mapping) and result else None,
+    )
+    return whole(line, "grant"), report
+
+
+def _storable(value: Any) -> Any:
+    """What a job gave, as every database stores it: a report must not be stuck because of a character."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(_storable(key)): _storable(one) for key, one in value.items()}
+    return value
+
+
+def _amount(line: Mapping[str, Any], key: str) -> float:
+    value = line.get(key) or 0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**62:
+        raise Invalid(f"{value!r} is no amount", field=key)
+    return float(value)
+
+
+def _span(line: Mapping[str, Any], key: str) -> tuple[int, int]:
+    span = line.get(key) or [0, 0]
+    if not isinstance(span, list) or len(span) != 2 or not all(isinstance(one, int) for one in span):
+        raise Invalid(f"{key} must be two byte offsets", field=key)
+    start, end = span
+    if not 0 <= start <= end < 2**62:
+        raise Invalid(f"{key} must be a byte range that does not run backwards", field=key)
+    return start, end
