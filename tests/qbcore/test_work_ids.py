@@ -13,7 +13,8 @@ pytestmark = pytest.mark.django_db
 
 def job_of(*names: str) -> int:
     agenda = [{"name": name} for name in names]
-    return int(submission.submit({"prototype": "cmdrange", "agenda": agenda})["id"])
+    job = {"prototype": "cmdrange", "package": {"cmdline": "true"}, "agenda": agenda}
+    return int(submission.submit(job)["id"])
 
 
 def blocked(job: int, *ids: str) -> list[str]:
