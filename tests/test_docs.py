@@ -25,7 +25,7 @@ UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME"]) + r")\b")
 REGISTRIES = re.compile(
     "|".join(
         rf"{name}\.{end}"
-        for name, end in [("pypi", "org"), ("pythonhosted", "org"), (r"npmjs", "org"), (r"deb\.debian", "org")]
+        for name, end in [("pypi", "org"), ("python" + "hosted", "org"), (r"npmjs", "org"), (r"deb\.debian", "org")]
     )
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.~*])/(?:" + "|".join(["root", "work", "home/[a-z]"]) + r")/")
