@@ -4,28 +4,46 @@ Hot tables (work, attempt, placement, delta) carry no database foreign keys: a k
 every report. `control` cleans up after itself and housekeeping checks.
 """
 
-from qbcore.models.hosts import AttemptRow, CounterRow, GrantRow, HostRow, JoinTokenRow
-from qbcore.models.jobs import ArchiveRow, DeltaRow, DependencyRow, JobRow, SubjobRow, SubmissionRow, WorkRow
+from qbcore.models.callbacks import CallbackRow, FiringRow, HappeningRow, TermRow
+from qbcore.models.hosts import (
+    AttemptRow,
+    CounterRow,
+    ExclusionRow,
+    GrantRow,
+    HostRow,
+    JoinTokenRow,
+    ResourceRow,
+    TrackRow,
+)
+from qbcore.models.jobs import ArchiveRow, DeltaRow, DependencyRow, JobRow, SubjobRow, SubmissionRow, Watch, WorkRow
 from qbcore.models.people import RoleRow, TokenRow
 from qbcore.models.records import DutyRow, HistoryRow, RunRow, RunTargetRow
 
 __all__ = [
     "ArchiveRow",
     "AttemptRow",
+    "CallbackRow",
     "CounterRow",
     "DeltaRow",
     "DependencyRow",
     "DutyRow",
+    "ExclusionRow",
+    "FiringRow",
     "GrantRow",
+    "HappeningRow",
     "HistoryRow",
     "HostRow",
     "JobRow",
     "JoinTokenRow",
+    "ResourceRow",
     "RoleRow",
     "RunRow",
     "RunTargetRow",
     "SubjobRow",
     "SubmissionRow",
+    "TermRow",
     "TokenRow",
+    "TrackRow",
+    "Watch",
     "WorkRow",
 ]

@@ -34,6 +34,8 @@ class HostRow(models.Model):
     locked = models.BooleanField(default=False)
     banned = models.BooleanField(default=False)
     reason = models.TextField(default="")
+    set_properties = models.JSONField(default=dict)  # what operators set; it wins over what the worker says
+    set_resources = models.JSONField(default=dict)
     updated = models.DateTimeField()
 
     class Meta:
@@ -114,6 +116,49 @@ class AttemptRow(models.Model):
             models.Index("grant_id", name="attempt_open", condition=Q(ended__isnull=True)),
             models.Index("ended", name="attempt_failed", condition=Q(ending="failed")),
         ]
+
+
+class ResourceRow(models.Model):
+    """Something that the whole farm shares: a licence or a global resource, and how much of it is taken."""
+
+    name = models.CharField(max_length=200, primary_key=True)  # 'license.maya', 'global.tape'
+    total = models.BigIntegerField(default=0)
+    used = models.BigIntegerField(default=0)
+    updated = models.DateTimeField()
+
+    class Meta:
+        db_table = "resource"
+
+
+class ExclusionRow(models.Model):
+    """A host that a job, or one subjob of it, is not given: after a migration for a while, after failures for good."""
+
+    id = models.BigAutoField(primary_key=True)
+    job_id = models.BigIntegerField()
+    idx = models.IntegerField(default=-1)  # -1: the whole job
+    host_id = models.BigIntegerField()
+    cause = models.CharField(max_length=12)  # migrate or wrangle
+    at = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "exclusion"
+        constraints = [models.UniqueConstraint("job_id", "idx", "host_id", name="exclusion_once")]
+        indexes = [models.Index("host_id", name="exclusion_host")]
+
+
+class TrackRow(models.Model):
+    """How one host does with a job whose hosts are watched over: failures in a row, and whether it ever succeeded."""
+
+    id = models.BigAutoField(primary_key=True)
+    job_id = models.BigIntegerField()
+    host_id = models.BigIntegerField()
+    failed = models.IntegerField(default=0)
+    succeeded = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "track"
+        constraints = [models.UniqueConstraint("job_id", "host_id", name="track_once")]
 
 
 class CounterRow(models.Model):

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from enum import IntFlag
+
 from django.db import models
 from django.db.models import Q
 
 from qbcore.models.columns import count_field, status_field
 from qbcore.states import Status
+
+
+class Watch(IntFlag):
+    """Whose turns of a job somebody waits for: each then leaves a HappeningRow for the next fold."""
+
+    NONE = 0
+    WORK = 1
+    SUBJOBS = 2
 
 
 class JobRow(models.Model):
@@ -51,6 +61,10 @@ class JobRow(models.Model):
     retrywork = models.IntegerField(default=0)
     retrywork_delay = models.IntegerField(default=0)
     retrysubjob = models.IntegerField(default=0)
+    preflights = models.JSONField(default=list)
+    postflights = models.JSONField(default=list)
+    unfilled = models.IntegerField(default=0)  # items of a long range that are still to be inserted
+    watched = models.SmallIntegerField(default=0)  # whose turns leave happenings: see Watch
     extra = models.JSONField(default=dict)  # every submitted key that has no column of its own, kept and given back
 
     status = status_field()
@@ -149,6 +163,8 @@ class WorkRow(models.Model):
     seconds = models.FloatField(default=0)  # all attempts together
     package = models.JSONField(null=True)
     result = models.JSONField(null=True)
+    avoid_host = models.BigIntegerField(null=True)  # the host that this item is to leave alone, and until when
+    avoid_until = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "work"
@@ -188,6 +204,8 @@ class DependencyRow(models.Model):
     job_id = models.BigIntegerField()
     parent_id = models.BigIntegerField()
     state = models.CharField(max_length=12)
+    kind = models.CharField(max_length=8, default="job")  # job, work or subjob
+    extra = models.TextField(default="")  # the parent's item or subjob, where one is named
     met = models.BooleanField(default=False)
 
     class Meta:

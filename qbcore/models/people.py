@@ -25,6 +25,8 @@ class TokenRow(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     label = models.TextField(default="")
     purpose = models.CharField(max_length=8, default="api")  # api, or signin: a one-time sign-in link
+    scopes = models.TextField(default="")  # comma list; empty: all that its user may do
+    tail = models.CharField(max_length=8, default="")  # its last characters, by which its user knows it
     created = models.DateTimeField()
     expires = models.DateTimeField(null=True)
     used = models.DateTimeField(null=True)

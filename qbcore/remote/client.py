@@ -22,7 +22,13 @@ from qbcore.remote.credentials import credentials_path, default_address, token_f
 from qbcore.remote.environment import with_environment
 from qbcore.remote.wire import dumps, loads
 
-READS = frozenset({"ping", "jobinfo", "hostinfo", "workerinfo", "hist", "stdout", "stderr", "log", "info", "version"})
+READS = frozenset(
+    [
+        *("ping", "jobinfo", "hostinfo", "workerinfo", "hist", "stdout", "stderr", "log", "info", "version", "stats"),
+        *("currenttime", "isadmin", "supervisorconfig", "workerconfig", "workerping", "bannedworkers", "getresources"),
+        *("joborder", "hostorder", "workorder", "resource", "jobtagvalues", "validatejob", "jobobj"),
+    ]
+)
 # Submit may be repeated because its key tells the supervisor that it is the same call.
 REPEATABLE = READS | {"submit"}
 DEFAULT_TIMEOUT = 60_000  # milliseconds
@@ -87,6 +93,19 @@ def settimeout(ms: int) -> bool:
 def gettimeout() -> int:
     """How long a call waits for each piece of its answer, in milliseconds. Source: named by the reference; ours."""
     return _Choice.timeout
+
+
+def configuration() -> dict[str, Any]:
+    """How this process reaches the farm: {supervisor (URL, or "" when none is named), timeout (ms), credentials, token}.
+
+    `token`: whether there is one for it."""
+    address = _known_address()
+    return {
+        "supervisor": address.url if address else "",
+        "timeout": gettimeout(),
+        "credentials": str(credentials_path()),
+        "token": bool(address and token_for(address)[0]),
+    }
 
 
 def call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -10,19 +10,26 @@ from typing import Any, Protocol
 
 from qbcore import ids
 from qbcore.errors import QubeError, Unreachable, set_error
-from qbcore.objects import Host, Job, QBObject, SubmitResult
+from qbcore.objects import Host, Job, QBObject, SubmitResult, Work
 from qbcore.remote import client
 
 # Every function that the farm answers, and what the rows of its result become; None: plain values, as they come.
 SERVED: dict[str, type[QBObject] | None] = {
-    **dict.fromkeys(("kill", "retry", "requeue", "block", "unblock", "suspend", "resume")),
-    **dict.fromkeys(("killwork", "retrywork", "requeuework", "blockwork", "unblockwork")),
-    **dict.fromkeys(("modify", "remove", "hist", "stdout", "stderr", "log", "ping", "info", "version")),
-    "submit": Job,
-    "jobinfo": Job,
-    "hostinfo": Host,
-    "workerinfo": Host,
+    **dict.fromkeys(("kill", "retry", "requeue", "block", "unblock", "suspend", "resume", "preempt", "interrupt")),
+    **dict.fromkeys(("migrate", "retire", "top", "bottom", "shove", "modify", "remove", "validatejob")),
+    **dict.fromkeys(("killwork", "retrywork", "requeuework", "blockwork", "unblockwork", "retirework")),
+    **dict.fromkeys(("hist", "stdout", "stderr", "log", "resource", "jobtagvalues", "submitcallback")),
+    **dict.fromkeys(("ping", "info", "version", "stats", "currenttime", "isadmin", "supervisorconfig")),
+    **dict.fromkeys(("workerconfig", "workerping", "workerlock", "workerban", "getresources", "updateresources")),
+    **dict.fromkeys(("updateworkerresources", "updateworkerproperties", "reportjob")),
+    **dict.fromkeys(("submit", "jobinfo", "joborder", "jobobj"), Job),
+    **dict.fromkeys(("hostinfo", "workerinfo", "hostorder", "bannedworkers"), Host),
+    **dict.fromkeys(("workorder", "requestwork", "reportwork"), Work),
 }
+
+
+SINGLE = frozenset({"jobobj", "requestwork", "reportwork"})
+"""Functions whose result is one object, not a list."""
 
 
 class Transport(Protocol):
@@ -54,6 +61,8 @@ def _wrapped(name: str, result: Any) -> Any:
     kind = SERVED[name]
     if kind is None:
         return result
+    if name in SINGLE and isinstance(result, Mapping):
+        return kind(result)
     if not isinstance(result, list):
         raise Unreachable(f"the farm answered {name} with a {type(result).__name__} where a list is due")
     rows: list[Any] = [row if type(row) is kind else kind(row) for row in result]
