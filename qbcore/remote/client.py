@@ -96,9 +96,10 @@ def gettimeout() -> int:
 
 
 def configuration() -> dict[str, Any]:
-    """How this process reaches the farm: {supervisor (URL, or "" when none is named), timeout (ms), credentials, token}.
+    """How this process reaches the farm: {supervisor (URL, '' when none is named), timeout (ms), credentials, token}.
 
-    `token`: whether there is one for it."""
+    `token`: whether there is one for it.
+    """
     address = _known_address()
     return {
         "supervisor": address.url if address else "",
