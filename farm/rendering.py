@@ -136,9 +136,9 @@ def page(request: HttpRequest, template: str, context: Mapping[str, Any], *, sta
 
 
 def wants_part(request: HttpRequest) -> bool:
-    """htmx asks for a part, except when it restores a page from history."""
-    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
-    return bool(htmx) and not htmx.history_restore_request
+    """htmx asks for a part, except when it restores a page from history. A request refused early was not looked at."""
+    htmx: HtmxDetails | None = getattr(request, "htmx", None)
+    return htmx is not None and bool(htmx) and not htmx.history_restore_request
 
 
 def toast(request: HttpRequest, run: RunLine, now: datetime) -> str:

@@ -240,6 +240,8 @@ def _after(job: JobRow, subjob: SubjobRow) -> Status:
     """What a subjob with nothing to do becomes: pending while items wait, are blocked or reserved elsewhere."""
     if subjob.asked:
         return Status.of(subjob.asked)
+    if job.unfilled:
+        return Status.PENDING
     later = [Status.PENDING, Status.WAITING, Status.BLOCKED]
     return Status.PENDING if WorkRow.objects.filter(job_id=job.pk, status__in=later).exists() else Status.COMPLETE
 

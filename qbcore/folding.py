@@ -7,24 +7,21 @@ lock, so a fold that sees none left is right. Reports do not take it; their delt
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Count
 
-from qbcore import acting, events, history
+from qbcore import acting, events, filling, history
 from qbcore.control import subjobs, work
+from qbcore.errands import Errands
 from qbcore.jobspec import is_own_unit
 from qbcore.models import DeltaRow, DependencyRow, JobRow, SubjobRow
 from qbcore.states import DONE, LIVE, Hold, Status, rollup, total
 from qbcore.writing import clock, locked, writing
 
-log = logging.getLogger(__name__)
 LOOKS = 5
-TICK = 0.2
 WORDS = tuple(status.word for status in Status)
 FOLDED = [
     *(f"{kind}_{word}" for kind in "ns" for word in WORDS),
@@ -114,6 +111,7 @@ def _balance(job: JobRow, now: datetime) -> bool:
         return subjobs.revive(job, missing, now=now, frm=[Status.COMPLETE]) > 0
     if _live(tally) or not given_up:
         return False
+    filling.complete(job)
     items = work.take(job.pk, frm=LIVE)
     if tally[Status.FAILED]:
         work.fail(job.pk, items, now=now)
@@ -187,11 +185,6 @@ def in_vain(parent: int, status: Status) -> str:
     return f"waits for {parent}, which {ended.get(status, status.word)}"
 
 
-def soon(job_id: int) -> None:
-    """Asks for a fold of the job once this transaction is committed: at most one a tick and job in this process."""
-    transaction.on_commit(lambda: folder.add(job_id), robust=True)
-
-
 def sweep() -> int:
     """Folds every job that has deltas and that nobody else is folding; answers how many."""
     found = list(DeltaRow.objects.values_list("job_id", flat=True).distinct())
@@ -208,39 +201,10 @@ def _forget_orphans(job_id: int) -> None:
         DeltaRow.objects.filter(job_id=job_id).delete()
 
 
-class Folder:
-    """A thread of this process that folds the jobs it was told of, once a tick."""
-
-    def __init__(self) -> None:
-        self._jobs: set[int] = set()
-        self._guard = threading.Lock()
-        self._due = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def add(self, job_id: int) -> None:
-        with self._guard:
-            self._jobs.add(job_id)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="folder", daemon=True)
-                self._thread.start()
-        self._due.set()
-
-    def _run(self) -> None:
-        while True:
-            self._due.wait()
-            self._due.clear()
-            with self._guard:
-                jobs, self._jobs = self._jobs, set()
-            for job_id in sorted(jobs):
-                self._fold(job_id)
-            connection.close()
-            threading.Event().wait(TICK)
-
-    def _fold(self, job_id: int) -> None:
-        try:
-            fold(job_id, wait=False)
-        except Exception as error:  # the delta stays, and housekeeping folds it
-            log.warning("job %s was not folded now: %s", job_id, error)
+def _fold_now(job_id: int) -> None:
+    fold(job_id, wait=False)
 
 
-folder = Folder()
+folder = Errands("folder", _fold_now)
+soon = folder.soon
+"""Asks for a fold of the job once this transaction is committed: at most one a tick and job in this process."""

@@ -27,6 +27,8 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 LARGEST = 2**31 - 1
 MOST_CPUS = 10_000
 MOST_FRAMES = 1_000_000
+LONG = 50_000
+"""Frames beyond which a plain range is stored slice by slice behind the submission."""
 
 TEXTS = [
     "name", "label", "domain", "account", "kind", "notes", "mailaddress", "prototype", "cluster", "restrictions",
@@ -87,9 +89,10 @@ def _env(job: Mapping[str, Any]) -> dict[str, str]:
     return env
 
 
-def check_command(found: Mapping[str, Any], items: Items | None) -> None:
+def check_command(found: Mapping[str, Any], items: Items | range | None) -> None:
     """Refuses what a worker could not run: no command line, a padding that is no number."""
-    name = items[0][0] if items else None
+    first = items[0] if items else None
+    name = str(first) if isinstance(first, int) else first[0] if first else None
     argv_for({"prototype": found["prototype"], "package": found["package"]}, name)
 
 
@@ -184,11 +187,16 @@ def is_own_unit(prototype: str, todo: int) -> bool:
     return not todo and prototype not in RANGED
 
 
-def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> Items | None:
-    """The items as (name, blocked, package); None for a job without agenda, whose subjobs are its units."""
+def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> Items | range | None:
+    """The items as (name, blocked, package); None for a job without agenda, whose subjobs are its units.
+
+    A long plain range stays a `range` of its frames.
+    """
     items, ranged = job.get("agenda"), job.get("prototype") in RANGED
     if items is None and ranged and package.get("range") not in (None, ""):
         items = _frames(str(package["range"]))
+        if isinstance(items, range) and _may_fill_later(job):
+            return items
     if not ranged and items in (None, [], ()):  # jobinfo gives such a job an empty agenda too
         return None
     if items is None:
@@ -197,15 +205,23 @@ def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> Items | None:
             field="agenda",
             hint="Use qb.genframes('1-24').",
         )
-    if not isinstance(items, (list, tuple)):
+    if not isinstance(items, (list, tuple, range)):
         raise Invalid(f"the agenda must be a list of work items, not {type(items).__name__}", field="agenda")
     if len(items) > MOST_FRAMES:
         raise Invalid(f"{len(items):,} items are too many for one job: give at most {MOST_FRAMES:,}", field="agenda")
     return [_item(number, item) for number, item in enumerate(items)]
 
 
-def _frames(given: str) -> list[Any]:
-    """An agenda out of a range; how long it would be is known before it is made."""
+def _may_fill_later(job: Mapping[str, Any]) -> bool:
+    """Whether the order of the frames is that of the range, and nothing ties single frames to others."""
+    return not flags(job) & constants.FLAGS["p_agenda"] and not job.get("dependency")
+
+
+def _frames(given: str) -> list[Any] | range:
+    """An agenda out of a range; how long it would be is known before it is made. A long plain range stays one."""
+    plain = frameset(given)
+    if isinstance(plain, range) and LONG < len(plain) <= MOST_FRAMES:
+        return plain
     if sum(len(frameset(part)) for part in given.split(",")) > MOST_FRAMES:
         raise Invalid(
             f"{given[:60]} has over {MOST_FRAMES:,} frames", field="package.range", hint="Make it several jobs."

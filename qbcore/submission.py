@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
-from qbcore import acting, dependencies, events, folding, history, jobspec, verbs
+from qbcore import acting, dependencies, events, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
 from qbcore.control import jobs as job_control
 from qbcore.control import subjobs
@@ -19,11 +16,10 @@ from qbcore.models import JobRow, SubmissionRow
 from qbcore.objects import SubmitResult
 from qbcore.permissions import digest, may, need
 from qbcore.queries import jobinfo
-from qbcore.ranges import binarySort
 from qbcore.states import DONE, Hold, Status
-from qbcore.writing import clock, locked, on_postgres, writing
+from qbcore.writing import clock, locked, writing
 
-Agenda = list[tuple[str, bool, Any]] | None
+Agenda = jobspec.Items | range | None
 MODIFIABLE = [
     "priority", "timelimit", "agenda_timelimit", "name", "label", "account", "notes", "cluster", "restrictions",
     "requirements", "reservations", "groups", "hosts", "omithosts", "omitgroups", "pgrp", "cpus", "env", "retrywork",
@@ -105,12 +101,12 @@ def _store(row: JobRow, agenda: Agenda, *, first: JobRow, now: datetime) -> None
     row.pgrp = row.pgrp or first.pgrp or first.pk
     _refuse_second_label(row)
     if agenda:
-        _insert_work(row, agenda, now)
+        filling.insert(row, agenda, now)
     over = agenda is not None and not agenda  # an empty agenda completes at once
     subjobs.add(row, range(row.cpus), now=now, status=Status.COMPLETE if over else None)
-    row.n_blocked = sum(blocked for _, blocked, _ in agenda or ())
+    row.n_blocked = 0 if isinstance(agenda, range) else sum(blocked for _, blocked, _ in agenda or ())
     row.n_pending = row.todo - row.n_blocked
-    row.save(update_fields=["pgrp", "n_blocked", "n_pending"])
+    row.save(update_fields=["pgrp", "n_blocked", "n_pending", "filling", "unfilled"])
     history.record("submit", now=now, job=row.pk, effect=f"{row.name}, {row.todo:,} frames" if row.todo else row.name)
     _settle(row)
 
@@ -126,53 +122,6 @@ def _refuse_second_label(row: JobRow) -> None:
     locked(JobRow.objects.filter(pk=row.pgrp)).first()  # two calls that add to one group take turns
     if JobRow.objects.filter(pgrp=row.pgrp, label=row.label).exclude(pk=row.pk).exists():
         raise Invalid(f"two jobs of process group {row.pgrp} are labelled {row.label!r}", field="label")
-
-
-WORK_COLUMNS = [
-    "job_id",
-    "pos",
-    "rank",
-    "name",
-    "status",
-    "held",
-    "retries",
-    "losses",
-    "attempts",
-    "subjob",
-    "updated",
-    "seconds",
-    "package",
-]
-
-
-def _insert_work(row: JobRow, agenda: Sequence[tuple[str, bool, Any]], now: datetime) -> None:
-    """All items at once: COPY on PostgreSQL, one prepared INSERT on SQLite."""
-    ranks = _ranks(len(agenda), middle_first=bool(row.flags & FLAGS["p_agenda"]))
-    stamp = now if on_postgres() else connection.ops.adapt_datetimefield_value(now)
-    lines = (
-        (row.pk, pos, ranks[pos], name, int(Status.BLOCKED if blocked else Status.PENDING),
-         int(Hold.SUBMIT if blocked else 0), 0, 0, 0, -1, stamp, 0.0, json.dumps(package) if package else None)
-        for pos, (name, blocked, package) in enumerate(agenda)
-    )  # fmt: skip
-    names = ", ".join(WORK_COLUMNS)
-    with connection.cursor() as cursor:
-        if on_postgres():
-            with cursor.copy(f"COPY work ({names}) FROM STDIN") as copy:
-                for line in lines:
-                    copy.write_row(line)
-        else:
-            marks = ", ".join(["%s"] * len(WORK_COLUMNS))
-            cursor.executemany(f"INSERT INTO work ({names}) VALUES ({marks})", list(lines))
-
-
-def _ranks(count: int, *, middle_first: bool) -> Sequence[int]:
-    """The order of rendering: as submitted; with the flag p_agenda first, last, then the medians."""
-    if not middle_first:
-        return range(count)
-    ranks = [0] * count
-    for rank, pos in enumerate(binarySort(list(range(count)))):
-        ranks[pos] = rank
-    return ranks
 
 
 def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) -> list[int]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from qbcore import acting, events, folding, history, spans
+from qbcore import acting, events, filling, folding, history, spans
 from qbcore.control import jobs, subjobs, work
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob, parse_work
 from qbcore.models import JobRow, SubjobRow, WorkRow
@@ -32,6 +32,8 @@ SLICE = 10_000
 """Frames that one call changes in one transaction, so that reports come in between."""
 FEW = 200
 FRAME = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+PARTIAL = frozenset({"modify", "remove", "block", "unblock", "suspend", "resume", "top", "bottom", "preempt"})
+"""Verbs that leave items as they are: they need not wait until a long range is stored."""
 NAMED_IN_HISTORY = 2000
 """Frames of one change that history names; beyond that it gives the count."""
 
@@ -98,6 +100,8 @@ def hold_job(verb: str, job_id: int) -> JobRow | None:
     if job is None:
         return None
     need(actor, verb, owner=job.user)
+    if verb not in PARTIAL:
+        filling.complete(job)
     return folding.settle(job)
 
 
@@ -195,6 +199,7 @@ def at(found: spans.Spans) -> Q:
 
 def positions_named(job_id: int, names: Sequence[str]) -> spans.Spans:
     """Where the items stand that these texts mean: an exact name first, else the frames of a range; `*` is all."""
+    filling.fill(job_id)
     rows = WorkRow.objects.filter(job_id=job_id).order_by("pos")
     if "*" in names:
         return spans.of(rows.values_list("pos", flat=True).iterator())

@@ -13,7 +13,7 @@ import pytest
 from django.test import override_settings
 from hypothesis import HealthCheck, settings
 
-from qbcore import dispatch, folding, logs
+from qbcore import dispatch, filling, folding, logs
 from tests import servers
 
 # A test must not read the credentials of the person who runs it, nor touch or talk to their farm.
@@ -133,6 +133,7 @@ def povray() -> Path:
 def folds_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests fold when they say so: a thread that outlives its test would write into the next one's database."""
     monkeypatch.setattr(folding.folder, "add", lambda job: None)
+    monkeypatch.setattr(filling.filler, "add", lambda job: None)
 
 
 @pytest.fixture(autouse=True)

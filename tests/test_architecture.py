@@ -23,9 +23,9 @@ SERVER_WORDS = (
     *("triggers", "signatures", "spans", "commands", "candidates", "plan", "words", "shortlists", "pool", "jobspec"),
 )
 ROWS = ("models", "migrations", "writing")
-NEWS = ("acting", "events")
+NEWS = ("acting", "events", "errands")
 DOORS = (
-    *("permissions", "history", "listing", "queries", "logs", "control", "folding", "failures", "verbs"),
+    *("permissions", "history", "listing", "queries", "logs", "control", "filling", "folding", "failures", "verbs"),
     *("dependencies", "submission", "archiving", "hosts", "dispatch", "requests", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")

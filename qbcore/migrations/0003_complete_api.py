@@ -54,6 +54,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='jobrow',
+            name='filling',
+            field=models.TextField(default=''),
+        ),
+        migrations.AddField(
+            model_name='jobrow',
             name='unfilled',
             field=models.IntegerField(default=0),
         ),
@@ -191,5 +196,9 @@ class Migration(migrations.Migration):
                 'db_table': 'track',
                 'constraints': [models.UniqueConstraint(models.F('job_id'), models.F('host_id'), name='track_once')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='jobrow',
+            index=models.Index(models.F('id'), condition=models.Q(('unfilled__gt', 0)), name='job_unfilled'),
         ),
     ]

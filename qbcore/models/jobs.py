@@ -63,7 +63,8 @@ class JobRow(models.Model):
     retrysubjob = models.IntegerField(default=0)
     preflights = models.JSONField(default=list)
     postflights = models.JSONField(default=list)
-    unfilled = models.IntegerField(default=0)  # items of a long range that are still to be inserted
+    filling = models.TextField(default="")  # the long range that is not all stored, and how many items are missing
+    unfilled = models.IntegerField(default=0)
     watched = models.SmallIntegerField(default=0)  # whose turns leave happenings: see Watch
     extra = models.JSONField(default=dict)  # every submitted key that has no column of its own, kept and given back
 
@@ -103,6 +104,7 @@ class JobRow(models.Model):
             models.Index("user", "id", name="job_user"),
             models.Index("pgrp", name="job_pgrp"),
             models.Index("label", name="job_label", condition=~Q(label="")),
+            models.Index("id", name="job_unfilled", condition=Q(unfilled__gt=0)),
             models.Index(
                 "id",
                 name="job_ready",

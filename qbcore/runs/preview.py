@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from django.db.models import Q
 
-from qbcore import acting, spans, submission, verbs
+from qbcore import acting, filling, spans, submission, verbs
 from qbcore.errors import Invalid
 from qbcore.jobspec import MOST_FRAMES
 from qbcore.models import JobRow, WorkRow
@@ -98,6 +98,8 @@ def _status(word: str) -> int:
 
 def selected(selection: Selection) -> list[JobRow]:
     rows = JobRow.objects.filter(visible_jobs(acting.current()), pk__in=selection.jobs)
+    for job in rows.filter(unfilled__gt=0).values_list("pk", flat=True):
+        filling.fill(job)
     return list(rows.only("id", "name", "user", "status", "todo", "held", "s_blocked").order_by("pk"))
 
 
