@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -52,6 +53,15 @@ def link(label: str, address: str, *, sub: str = "") -> SafeString:
     """The name that a row goes by, with something muted behind it."""
     name = format_html('<a class="name" href="{}" title="{}">{}</a>', address, label, formats.middle_cut(label))
     return format_html('{}<span class="sub">{}</span>', name, sub) if sub else name
+
+
+def mono(value: str) -> SafeString:
+    return format_html('<span class="mono">{}</span>', value) if value else DASH
+
+
+def doing(label: str, view: str, *args: object) -> SafeString:
+    """A button of one row that leads to where it is asked for."""
+    return format_html('<a class="button" href="{}">{}</a>', reverse(view, args=args), label)
 
 
 def pill(word: str, label: str = "", *, large: bool = False, look: str = "") -> SafeString:

@@ -6,7 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from farm import api
-from farm.views import account, errors, health, job, jobs, runs, workers
+from farm.views import account, errors, health, job, jobs, runs, tokens, workers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="jobs"), name="home"),
@@ -24,6 +24,8 @@ urlpatterns = [
     path("actions/<int:run>", runs.detail, name="run"),
     path("actions/<int:run>/cancel", runs.cancel, name="run-cancel"),
     path("act/<slug:verb>", runs.act, name="act"),
+    path("tokens", tokens.listing, name="tokens"),
+    path("tokens/<slug:token>/revoke", tokens.revoke, name="token-revoke"),
     path("login", account.sign_in, name="login"),
     path("logout", account.sign_out, name="logout"),
     path("signin/<str:token>", account.by_link, name="signin"),

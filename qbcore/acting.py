@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody, or the farm itself. `job` binds an attempt's token to its own job; `run` names a bulk run."""
+    """Somebody, or the farm itself. `job` binds an attempt's token to its own job; `run` names a bulk run.
+
+    `scopes` are those of the token that came: they narrow what the role may do; none: all of it."""
 
     name: str
     role: str
@@ -18,6 +20,7 @@ class Actor:
     attempt: int | None = None
     run: int | None = None
     why: str = ""
+    scopes: frozenset[str] = frozenset()
 
     @property
     def machine(self) -> bool:

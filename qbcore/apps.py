@@ -1,4 +1,4 @@
-"""Registers the farm with Django: how runs reach Celery, and that `import qb` acts in this process."""
+"""Registers the farm with Django: how runs reach Celery, that `import qb` acts in this process, when tokens end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ class QbcoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from qbcore import qb, runs, tasks
+        from qbcore import qb, runs, tasks, tokens
         from qbcore.remote.transport import set_transport
 
         runs.set_queue(tasks.send)
         set_transport(qb)
+        tokens.watch_users()

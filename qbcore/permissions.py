@@ -10,13 +10,15 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from qbcore.acting import Actor
@@ -24,6 +26,9 @@ from qbcore.errors import Refused, Unauthorized
 from qbcore.models import AttemptRow, JobRow, JoinTokenRow, RoleRow, TokenRow, WorkRow
 from qbcore.writing import writing
 
+TAIL = 4
+"""Characters of a token by which its user knows it again."""
+USED_EVERY = timedelta(minutes=1)
 ROLES = ("viewer", "artist", "operator", "admin")
 OWN, ANY = "own", "any"
 JOB_VERBS = frozenset(
@@ -51,11 +56,19 @@ GRANTS: dict[str, dict[str, str]] = {
     "operator": {"see": ANY, "submit": ANY, "submit_as": ANY, "host": ANY} | dict.fromkeys(JOB_VERBS, ANY),
     "attempt": {"see": OWN},
 }
+SCOPES: dict[str, frozenset[str]] = {
+    "read": frozenset({"see"}),
+    "jobs": frozenset({"see", "submit", "submit_as"}) | JOB_VERBS,
+    "hosts": frozenset({"see", "host"}),
+}
+"""What a token may be narrowed to. Who acts must see what came of it, so every scope reads; the rest is nobody's."""
 HOLDERS = {OWN: "its owner, operators and admins", ANY: "operators and admins"}
 
 
 def may(actor: Actor, verb: str, *, owner: str | None = None, job: int | None = None) -> bool:
     """Whether *actor* may do *verb* to a job of *owner* (or, for an attempt, to *job*)."""
+    if not _in_scope(actor, verb):
+        return False
     if actor.role in ("admin", "farm"):
         return True
     reach = GRANTS.get(actor.role, {}).get(verb)
@@ -64,13 +77,28 @@ def may(actor: Actor, verb: str, *, owner: str | None = None, job: int | None = 
     return actor.job == job if actor.role == "attempt" else owner == actor.name
 
 
+def _in_scope(actor: Actor, verb: str) -> bool:
+    return not actor.scopes or any(verb in SCOPES.get(scope, ()) for scope in actor.scopes)
+
+
 def need(actor: Actor, verb: str, *, owner: str | None = None, job: int | None = None) -> None:
     """Raises Refused, naming the right that is missing and who has it."""
     if may(actor, verb, owner=owner, job=job):
         return
+    if not _in_scope(actor, verb):
+        raise Refused(_beyond_scope(actor, verb))
     reach = OWN if verb in JOB_VERBS and owner else ANY
     whose = f" job of {owner}" if owner and owner != actor.name else ""
     raise Refused(f"{actor.name} may not do this as {actor.role}.", right=f"{verb}{whose}", holders=HOLDERS[reach])
+
+
+def _beyond_scope(actor: Actor, verb: str) -> str:
+    """The sentence that names the scope which the token lacks."""
+    lacks = next((f"the scope {scope}" for scope, rights in SCOPES.items() if verb in rights), "all rights")
+    has = " and ".join(sorted(actor.scopes))
+    return (
+        f"This token of {actor.name} is for {has} only, and {verb} needs one with {lacks}: make it on the page Tokens."
+    )
 
 
 def visible_jobs(actor: Actor) -> Q:
@@ -97,12 +125,20 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def new_token(user: Any, *, label: str, purpose: str = "api", days: float | None = None) -> str:
-    """A personal token (or a sign-in link's), shown once; only its digest is kept."""
+def new_token(
+    user: Any, *, label: str, purpose: str = "api", days: float | None = None, scopes: Collection[str] = ()
+) -> str:
+    """A personal token (or a sign-in link's), shown once; only its digest is kept. No scopes: all that its user may."""
     token = "qbu_" + secrets.token_urlsafe(32)
-    expires = Now() + timedelta(days=days) if days is not None else None
     TokenRow.objects.create(
-        token=digest(token), user=user, label=label, purpose=purpose, created=Now(), expires=expires
+        token=digest(token),
+        user=user,
+        label=label,
+        purpose=purpose,
+        scopes=",".join(sorted(scopes)),
+        tail=token[-TAIL:],
+        created=Now(),
+        expires=Now() + timedelta(days=days) if days is not None else None,
     )
     return token
 
@@ -111,10 +147,23 @@ def actor_for_token(token: str) -> Actor | None:
     """Whose token it is; None for an unknown, expired or ended one."""
     if token.startswith("qba_"):
         return _actor_for_attempt(token)
-    row = _alive(token, purpose="api").select_related("user").first()
+    row = _alive(token, purpose="api").select_related("user").annotate(long_ago=_long_ago()).first()
     if row is None or not row.user.is_active:
         return None
-    return actor_for_user(row.user)
+    if row.long_ago:
+        _use(row.pk)
+    scopes = frozenset(scope for scope in row.scopes.split(",") if scope)
+    return replace(actor_for_user(row.user), scopes=scopes)
+
+
+def _long_ago() -> ExpressionWrapper[Any]:
+    """Whether a token's last use is to be written anew: once a minute, since a write per call would cost the farm."""
+    return ExpressionWrapper(Q(used__isnull=True) | Q(used__lt=Now() - USED_EVERY), output_field=BooleanField())
+
+
+@writing
+def _use(digested: str) -> None:
+    TokenRow.objects.filter(pk=digested).update(used=Now())
 
 
 def _alive(token: str, *, purpose: str) -> Any:

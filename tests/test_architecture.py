@@ -25,7 +25,8 @@ SERVER_WORDS = (
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
-    *("permissions", "history", "listing", "queries", "logs", "control", "filling", "folding", "failures", "verbs"),
+    *("permissions", "history", "tokens", "listing", "queries", "logs"),
+    *("control", "filling", "folding", "failures", "verbs"),
     *("dependencies", "submission", "archiving", "hosts", "dispatch", "requests", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")

@@ -48,7 +48,8 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const source = document.getElementById(button.dataset.copy);
-    const text = [...source.children].map((line) => line.textContent).join("\n") + "\n";
+    const lines = [...source.children].map((line) => line.textContent);
+    const text = lines.length > 1 ? lines.join("\n") + "\n" : lines[0];
     try { await navigator.clipboard.writeText(text); } catch { select(source); return; }
     button.lastChild.textContent = "Copied";
   });
