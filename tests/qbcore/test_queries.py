@@ -10,6 +10,7 @@ import pytest
 from qbcore import acting, constants, folding, queries, submission, verbs
 from qbcore.acting import Actor
 from qbcore.errors import Invalid, Refused
+from qbcore.models import JobRow
 from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand, job_in
 from tests.make import make_attempt, make_history, make_host, make_job
@@ -244,3 +245,20 @@ def test_info_and_version_say_what_the_supervisor_is() -> None:
     job_in(Status.PENDING)
     assert queries.info()["jobs"] == 1
     assert queries.version()["database"].startswith("0")
+
+
+def test_tallies_count_what_is_not_folded_yet() -> None:
+    job = submission.submit(FOUR_FRAMES)["id"]
+    hand = Hand(slots=1)
+    hand.begin()
+    hand.report()
+    folded = JobRow.objects.get(pk=job)
+    told = queries.jobinfo(id=job)[0]["todotally"]
+    assert (folded.n_complete, told["complete"], told["running"], sum(told.values())) == (0, 1, 1, 4)
+
+
+def test_a_regular_expression_finds_the_first_so_many_in_the_order_asked_for() -> None:
+    for name in ("b1", "a1", "b2", "b3"):
+        submission.submit({**FOUR_FRAMES, "name": name})
+    found = queries.jobinfo(filters={"name": "~^b"}, orderby="name DESC", limit=2)
+    assert [job["name"] for job in found] == ["b3", "b2"]
