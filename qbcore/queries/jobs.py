@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import compress
 from typing import Any
-
-from django.db import connection
 
 from qbcore import acting, constants
 from qbcore.errors import Invalid
@@ -15,6 +14,7 @@ from qbcore.models import JobRow, SubjobRow, WorkRow
 from qbcore.objects import Job, Subjob, Work
 from qbcore.permissions import visible_jobs
 from qbcore.queries.filters import filtered, number, stamp, wanted, when
+from qbcore.queries.tallies import unfolded
 from qbcore.states import Status, rollup
 
 JOB_COLUMNS = [
@@ -58,35 +58,24 @@ def jobinfo(
     ids = {"pk__gte": minid, "pk__lte": maxid}
     rows = rows.filter(**{key: number("id", value) for key, value in ids.items() if value is not None})
     found = filtered(rows, asked, [*JOB_COLUMNS, "status"], _limit(limit))
-    count_unfolded(found)
-    jobs = [job_object(row) for row in found]
-    if agenda or "agenda" in fields:
-        _add_agendas(jobs)
-    if subjobs or "subjobs" in fields:
-        _add_subjobs(jobs)
-    if callbacks or "callbacks" in fields:
-        for job in jobs:
-            job["callbacks"] = []
+    known = unfolded()
+    jobs = [job_object(row, known.get(row.pk)) for row in found]
+    _add(jobs, {*fields, *compress(PARTS, (agenda, subjobs, callbacks))})
     return jobs
 
 
-WORDS = tuple(status.word for status in Status)
-COUNTED = tuple(f"n_{word}" for word in WORDS)
-UNFOLDED = f"""
-SELECT job.id, {", ".join(f"job.n_{word} + d.{word}" for word in WORDS)}
-FROM job JOIN (SELECT job_id, {", ".join(f"SUM({word}) AS {word}" for word in WORDS)} FROM delta GROUP BY job_id) AS d
-ON d.job_id = job.id
-"""
+PARTS = ("agenda", "subjobs", "callbacks")
 
 
-def count_unfolded(rows: Iterable[JobRow]) -> None:
-    """Brings the rows' tallies of work up to what is committed: counters and deltas, read in one statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(UNFOLDED)
-        known = {found[0]: found[1:] for found in cursor.fetchall()}
-    for row in rows if known else ():
-        for name, count in zip(COUNTED, known.get(row.pk, ()), strict=False):
-            setattr(row, name, int(count))
+def _add(jobs: list[Job], parts: Collection[str]) -> None:
+    """What is only there when asked for."""
+    if "agenda" in parts:
+        _add_agendas(jobs)
+    if "subjobs" in parts:
+        _add_subjobs(jobs)
+    if "callbacks" in parts:
+        for job in jobs:
+            job["callbacks"] = []
 
 
 def _limit(limit: Any) -> int | None:
@@ -115,10 +104,13 @@ def _order(orderby: str | None) -> list[str]:
     return [("-" if direction == "DESC" else "") + name, "pk"]
 
 
-def job_object(row: JobRow) -> Job:
-    """The job that qb hands out: all fields that it was submitted with, and what the farm knows of it."""
+def job_object(row: JobRow, work: Mapping[Status, int] | None = None) -> Job:
+    """The job that qb hands out: all fields that it was submitted with, and what the farm knows of it.
+
+    *work*: its tally where that is newer than what is folded into the row.
+    """
     job = Job({**row.extra, **{name: getattr(row, name) for name in JOB_COLUMNS}})
-    work = {status: getattr(row, f"n_{status.word}") for status in Status}
+    work = work or {status: getattr(row, f"n_{status.word}") for status in Status}
     subs = {status: getattr(row, f"s_{status.word}") for status in Status}
     rolled = rollup(subjobs=subs, work=work, held=bool(row.held))
     job |= {
@@ -170,25 +162,26 @@ def _work(row: tuple[Any, ...], hosts: Mapping[tuple[int, int], str]) -> Work:
     """An item out of its columns: agendas are long, and rows as objects take twice the time."""
     job, pos, name, status, subjob, package, result, attempts, retries, wait, updated, started, finished, seconds = row
     made: Work = Work.__new__(Work)
-    dict.update(
-        made,
-        id=pos,
-        jobid=job,
-        name=name,
-        status=WORD_OF[status],
-        host=hosts.get((job, subjob), ""),
-        subid=subjob,
-        package=package or {},
-        resultpackage={} if result is None else result,
-        result={} if result is None else result,
-        count=attempts,
-        retry=retries,
-        retrydelay=stamp(wait),
-        percent=100 if status == Status.COMPLETE else 0,
-        lastupdate=stamp(updated),
-        timestart=stamp(started),
-        timecomplete=stamp(finished),
-        timecumulative=int(seconds),
+    made.update(
+        {
+            "id": pos,
+            "jobid": job,
+            "name": name,
+            "status": WORD_OF[status],
+            "host": hosts.get((job, subjob), ""),
+            "subid": subjob,
+            "package": package or {},
+            "resultpackage": {} if result is None else result,
+            "result": {} if result is None else result,
+            "count": attempts,
+            "retry": retries,
+            "retrydelay": stamp(wait),
+            "percent": 100 if status == Status.COMPLETE else 0,
+            "lastupdate": stamp(updated),
+            "timestart": stamp(started),
+            "timecomplete": stamp(finished),
+            "timecumulative": int(seconds),
+        }
     )
     return made
 
