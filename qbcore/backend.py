@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from qbcore import dispatch, events, failures, folding, hosts
+from qbcore.constants import FLAGS
 from qbcore.control import placements
 from qbcore.control.attempts import Report, finish
 from qbcore.control.placements import RESERVED_SECONDS, Frame
@@ -240,7 +241,7 @@ def _after(job: JobRow, subjob: SubjobRow) -> Status:
     """What a subjob with nothing to do becomes: pending while items wait, are blocked or reserved elsewhere."""
     if subjob.asked:
         return Status.of(subjob.asked)
-    if job.unfilled:
+    if job.unfilled or job.flags & FLAGS["disable_auto_complete"]:
         return Status.PENDING
     later = [Status.PENDING, Status.WAITING, Status.BLOCKED]
     return Status.PENDING if WorkRow.objects.filter(job_id=job.pk, status__in=later).exists() else Status.COMPLETE

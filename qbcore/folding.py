@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Count
 
 from qbcore import acting, events, filling, history
+from qbcore.constants import FLAGS
 from qbcore.control import subjobs, work
 from qbcore.errands import Errands
 from qbcore.jobspec import is_own_unit
@@ -102,13 +103,13 @@ def _balance(job: JobRow, now: datetime) -> bool:
         return False
     alive_work, tally = _live(work_tally(job)), subjob_tally(job)
     if not alive_work:
-        idle = subjobs.take(job.pk, frm=LIVE - {Status.RUNNING}) if _live(tally) else []
-        subjobs.turn(job.pk, idle, Status.COMPLETE, now=now)
-        return bool(idle)
+        return _rest(job, tally, now)
+    if tally[Status.WAITING]:
+        subjobs.turn(job.pk, subjobs.take(job.pk, frm=[Status.WAITING]), subjobs.first_status(job), now=now)
+        return True
     given_up = tally[Status.FAILED] + tally[Status.KILLED]
-    missing = min(job.cpus, total(tally) - given_up, alive_work) - _live(tally)
-    if missing > 0 and tally[Status.COMPLETE]:
-        return subjobs.revive(job, missing, now=now, frm=[Status.COMPLETE]) > 0
+    if _come_back(job, alive_work, given_up, now):
+        return True
     if _live(tally) or not given_up:
         return False
     filling.complete(job)
@@ -119,6 +120,32 @@ def _balance(job: JobRow, now: datetime) -> bool:
     else:
         work.kill(job.pk, items, now=now)
     return bool(items)
+
+
+def _rest(job: JobRow, tally: Mapping[Status, int], now: datetime) -> bool:
+    """Nothing is left to do: subjobs that wait are complete, or wait for more, with the flag disable_auto_complete."""
+    stays = job.flags & FLAGS["disable_auto_complete"]
+    frm = {Status.PENDING, Status.SUSPENDED} if stays else LIVE - {Status.RUNNING}
+    idle = subjobs.take(job.pk, frm=frm) if any(tally[status] for status in frm) else []
+    subjobs.turn(job.pk, idle, Status.WAITING if stays else Status.COMPLETE, now=now)
+    return bool(idle)
+
+
+def _come_back(job: JobRow, alive_work: int, given_up: int, now: datetime) -> bool:
+    """Complete subjobs for live work that too few live subjobs are there for; retired ones only when all others failed
+    to be there.
+    """
+    tally = subjob_tally(job)
+    usable, alive = total(tally) - given_up, _live(tally)
+    if not tally[Status.COMPLETE] or min(job.cpus, usable, alive_work) <= alive:
+        return False
+    retired = SubjobRow.objects.filter(job_id=job.pk, status=Status.COMPLETE).exclude(asked="").count()
+    missing = min(job.cpus - retired, usable - retired, alive_work) - alive
+    if subjobs.revive(job, missing, now=now, frm=[Status.COMPLETE], retired=False):
+        return True
+    if alive or given_up:
+        return False
+    return subjobs.revive(job, min(job.cpus, usable, alive_work), now=now, frm=[Status.COMPLETE]) > 0
 
 
 def _stop(job: JobRow, now: datetime) -> bool:

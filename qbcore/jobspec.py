@@ -44,7 +44,7 @@ PRODUCTION = (
 )  # fmt: skip
 ALIASES = {"agendatimelimit": "agenda_timelimit", "agendatimeout": "agenda_timeout"}
 FLAGS_NOT_YET = (
-    "expand", "mail", "disable_auto_complete", "auto_wrangling", "migrate_on_frame_retry", "convert_path",
+    "expand", "mail", "auto_wrangling", "migrate_on_frame_retry", "convert_path",
 )  # fmt: skip
 NOT_YET: dict[str, str] = {
     "callbacks": "callbacks are not run by this version: leave them out",

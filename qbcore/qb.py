@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qbcore import logs, queries, submission, verbs
+from qbcore import logs, precedence, queries, submission, verbs
 
 EXPOSED: dict[str, Callable[..., Any]] = {
     door.__name__: door
@@ -19,12 +19,19 @@ EXPOSED: dict[str, Callable[..., Any]] = {
         verbs.unblock,
         verbs.suspend,
         verbs.resume,
+        verbs.preempt,
+        verbs.interrupt,
+        verbs.migrate,
+        verbs.retire,
+        precedence.top,
+        precedence.bottom,
         verbs.remove,
         verbs.killwork,
         verbs.retrywork,
         verbs.requeuework,
         verbs.blockwork,
         verbs.unblockwork,
+        verbs.retirework,
         queries.jobinfo,
         queries.hostinfo,
         queries.workerinfo,

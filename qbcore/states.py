@@ -116,8 +116,10 @@ def _first(*, subjobs: Tally, units: Tally, both: Tally, held: bool) -> Status:
         return Status.RUNNING
     if subjobs.get(Status.SUSPENDED):
         return Status.SUSPENDED
-    if alive or live(subjobs):
-        return _not_started(units, alive=alive, held=held or units.get(Status.BLOCKED, 0) == alive > 0)
+    if alive:
+        return _not_started(units, alive=alive, held=held or units.get(Status.BLOCKED, 0) == alive)
+    if live(subjobs):
+        return _not_started(subjobs, alive=live(subjobs), held=held)
     return next((status for status in (Status.KILLED, Status.FAILED) if both.get(status)), Status.COMPLETE)
 
 

@@ -7,32 +7,30 @@ absent, and so are ids that do not exist.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django.db.models import Count, Q
 
 from qbcore import acting, events, filling, folding, history, spans
-from qbcore.control import jobs, subjobs, work
+from qbcore.control import departures, jobs, subjobs, work
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob, parse_work
 from qbcore.models import JobRow, SubjobRow, WorkRow
 from qbcore.permissions import need, visible_jobs
-from qbcore.ranges import frameset, rangejoin
+from qbcore.positions import FRAME, at, positions_named
+from qbcore.ranges import rangejoin
 from qbcore.states import DONE, LIVE, Hold, Status
 from qbcore.writing import clock, locked, writing
 
 COUNT = Count("pos")
 SLICE = 10_000
 """Frames that one call changes in one transaction, so that reports come in between."""
-FEW = 200
-FRAME = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-PARTIAL = frozenset({"modify", "remove", "block", "unblock", "suspend", "resume", "top", "bottom", "preempt"})
+PARTIAL = frozenset([
+    "modify", "remove", "block", "unblock", "suspend", "resume", "top", "bottom", "preempt", "interrupt", "migrate",
+])  # fmt: skip
 """Verbs that leave items as they are: they need not wait until a long range is stored."""
 NAMED_IN_HISTORY = 2000
 """Frames of one change that history names; beyond that it gives the count."""
@@ -70,6 +68,10 @@ JOB_VERBS = {
         JobVerb("unblock", frozenset({Status.BLOCKED}), jobs.unblock, "pending"),
         JobVerb("suspend", frozenset({Status.RUNNING}), jobs.suspend, "suspended"),
         JobVerb("resume", frozenset({Status.SUSPENDED}), jobs.resume, "running"),
+        JobVerb("preempt", frozenset({Status.RUNNING}), departures.preempt, "pending after their frame"),
+        JobVerb("interrupt", frozenset({Status.RUNNING}), departures.interrupt, "pending"),
+        JobVerb("migrate", frozenset({Status.RUNNING}), departures.migrate, "pending for another host"),
+        JobVerb("retire", LIVE, departures.retire, "complete"),
     )
 }
 WORK_VERBS = {
@@ -80,6 +82,7 @@ WORK_VERBS = {
         WorkVerb("requeuework", DONE, work.requeue, Status.BLOCKED, revives=True),
         WorkVerb("blockwork", frozenset({Status.PENDING}), work.block, Status.BLOCKED),
         WorkVerb("unblockwork", frozenset({Status.BLOCKED}), work.unblock, Status.PENDING, revives=True, lifts=True),
+        WorkVerb("retirework", LIVE, work.complete, Status.COMPLETE),
     )
 }
 
@@ -88,7 +91,7 @@ def acts_on(verb: str, job: JobRow) -> bool:
     """Whether a job verb changes this job now. One that is held while its last frames run counts as blocked already."""
     if verb == "unblock" and job.status not in DONE and job.held:
         return True
-    if (verb == "block" and job.held) or (verb == "unblock" and not job.s_blocked):
+    if (verb in ("block", "preempt") and job.held) or (verb == "unblock" and not job.s_blocked):
         return False
     return job.status in JOB_VERBS[verb].frm
 
@@ -190,42 +193,6 @@ def _work_verb(verb: str, ids: Iterable[Any]) -> list[str]:
     return changed
 
 
-def at(found: spans.Spans) -> Q:
-    """A set of positions as a filter: ranges while they are few, else a list."""
-    if len(found) > FEW or not found:
-        return Q(pos__in=list(spans.positions(found)))
-    return reduce(or_, (Q(pos__gte=first, pos__lte=last) for first, last in found))
-
-
-def positions_named(job_id: int, names: Sequence[str]) -> spans.Spans:
-    """Where the items stand that these texts mean: an exact name first, else the frames of a range; `*` is all."""
-    filling.fill(job_id)
-    rows = WorkRow.objects.filter(job_id=job_id).order_by("pos")
-    if "*" in names:
-        return spans.of(rows.values_list("pos", flat=True).iterator())
-    exact = dict(rows.filter(name__in=names).values_list("pos", "name"))
-    ranges = [frames for name in set(names) - set(exact.values()) for frames in _frames_of(name)]
-    if sum(map(len, ranges)) <= FEW:
-        found = rows.filter(name__in={str(frame) for frames in ranges for frame in frames})
-        return spans.of(sorted({*exact, *found.values_list("pos", flat=True)}))
-    known = rows.values_list("pos", "name").iterator()  # a range may be far longer than the job
-    return spans.of(pos for pos, name in known if pos in exact or _is_in(name, ranges))
-
-
-def _frames_of(name: str) -> list[Sequence[int]]:
-    """Each range of a comma list; empty for what is no range: an unknown id, which is absent from the answer."""
-    parts = [frameset(part) for part in name.split(",")]
-    return parts if all(parts) else []
-
-
-def _is_in(name: str, ranges: Sequence[Sequence[int]]) -> bool:
-    """Whether an item's name is a bare frame number of one of the ranges."""
-    if not FRAME.fullmatch(name):
-        return False
-    number = int(name)
-    return any(number in frames for frames in ranges)
-
-
 def kill(jobid: Any, *extraJobids: Any) -> list[str]:
     return _job_verb("kill", [jobid, *extraJobids])
 
@@ -254,6 +221,22 @@ def resume(jobid: Any, *extraJobids: Any) -> list[str]:
     return _job_verb("resume", [jobid, *extraJobids])
 
 
+def preempt(jobid: Any, *extraJobids: Any) -> list[str]:
+    return _job_verb("preempt", [jobid, *extraJobids])
+
+
+def interrupt(jobid: Any, *extraJobids: Any) -> list[str]:
+    return _job_verb("interrupt", [jobid, *extraJobids])
+
+
+def migrate(jobid: Any, *extraJobids: Any) -> list[str]:
+    return _job_verb("migrate", [jobid, *extraJobids])
+
+
+def retire(jobid: Any, *extraJobids: Any) -> list[str]:
+    return _job_verb("retire", [jobid, *extraJobids])
+
+
 def killwork(workid: Any, *extraWorkids: Any) -> list[str]:
     return _work_verb("killwork", [workid, *extraWorkids])
 
@@ -272,6 +255,10 @@ def blockwork(workid: Any, *extraWorkids: Any) -> list[str]:
 
 def unblockwork(workid: Any, *extraWorkids: Any) -> list[str]:
     return _work_verb("unblockwork", [workid, *extraWorkids])
+
+
+def retirework(workid: Any, *extraWorkids: Any) -> list[str]:
+    return _work_verb("retirework", [workid, *extraWorkids])
 
 
 def remove(jobid: Any, *extraJobids: Any) -> list[int]:

@@ -26,7 +26,7 @@ ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "listing", "queries", "logs"),
-    *("control", "filling", "folding", "failures", "verbs"),
+    *("control", "filling", "folding", "failures", "positions", "verbs", "precedence"),
     *("dependencies", "submission", "archiving", "hosts", "dispatch", "requests", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")

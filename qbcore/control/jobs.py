@@ -11,7 +11,7 @@ from datetime import datetime
 from qbcore import events
 from qbcore.control import subjobs, work
 from qbcore.jobspec import is_own_unit
-from qbcore.models import DeltaRow, DependencyRow, JobRow, SubjobRow, WorkRow
+from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TrackRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
 from qbcore.writing import locked
 
@@ -78,6 +78,7 @@ def _again(job: JobRow, only: int | None, now: datetime, hold: Hold) -> Changed:
     if only is None:
         job.held = hold
         job.reason = ""
+        forget_hosts(job)
         work.retry(job.pk, work.take(job.pk, frm=DONE), now=now)
     elif job.status in DONE and job.todo:
         return []  # there is nothing that one subjob of it could do
@@ -85,6 +86,12 @@ def _again(job: JobRow, only: int | None, now: datetime, hold: Hold) -> Changed:
     subjobs.turn(job.pk, found, Status.BLOCKED if hold or job.held else Status.PENDING, now=now, retries=0)
     events.publish("wake", [])
     return found
+
+
+def forget_hosts(job: JobRow) -> None:
+    """Everything is done again: what hosts did wrong with it before does not count any more."""
+    for rows in (ExclusionRow, TrackRow):
+        rows.objects.filter(job_id=job.pk).delete()
 
 
 def suspend(job: JobRow, only: int | None, now: datetime) -> Changed:
@@ -130,7 +137,7 @@ def resize(job: JobRow, cpus: int, now: datetime) -> None:
 
 def _grow(job: JobRow, rows: Sequence[SubjobRow], more: int, now: datetime) -> None:
     """Running ones that were to end stay; what lived before comes back, where there is work for it; the rest is new."""
-    staying = [row for row in rows if row.asked == Status.COMPLETE.word][-more:]
+    staying = [row for row in rows if row.asked == Status.COMPLETE.word and row.status in PLACED][-more:]
     subjobs.ask(job.pk, staying, None, now=now)
     new = max(0, job.cpus - len(rows)) if job.todo else more - len(staying)
     subjobs.add(job, range(len(rows), len(rows) + new), now=now)
@@ -152,7 +159,7 @@ def remove(job: JobRow, now: datetime) -> None:
 
     Jobs that wait for it in vain stay blocked: what they wait for must not seem to have come true.
     """
-    for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow):
+    for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow, ExclusionRow, TrackRow):
         rows.objects.filter(job_id=job.pk).delete()
     JobRow.objects.filter(pk=job.pk).delete()
     vain = DependencyRow.objects.filter(parent_id=job.pk, met=False).values("job_id")

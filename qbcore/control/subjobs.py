@@ -12,11 +12,15 @@ from qbcore.states import DONE, PLACED, Hold, Status
 from qbcore.writing import locked
 
 
-def take(job: int, *, frm: Iterable[Status], only: int | None = None, limit: int | None = None) -> list[SubjobRow]:
+def take(
+    job: int, *, frm: Iterable[Status], only: int | None = None, limit: int | None = None, asked: str | None = None
+) -> list[SubjobRow]:
     """The job's subjobs in one of the statuses *frm*, lowest first, locked until the transaction ends."""
     rows = SubjobRow.objects.filter(job_id=job, status__in=list(frm))
     if only is not None:
         rows = rows.filter(idx=only)
+    if asked is not None:
+        rows = rows.filter(asked=asked)
     found = locked(rows).order_by("idx")
     return list(found[:limit] if limit else found)
 
@@ -65,11 +69,13 @@ def add(job: JobRow, idx: Iterable[int], *, now: datetime, status: Status | None
     SubjobRow.objects.bulk_create(rows, batch_size=2000)
 
 
-def revive(job: JobRow, wanted: int, *, now: datetime, frm: Iterable[Status] = DONE) -> int:
-    """Brings up to *wanted* subjobs that are over back, lowest first."""
+def revive(
+    job: JobRow, wanted: int, *, now: datetime, frm: Iterable[Status] = DONE, retired: bool = True
+) -> int:  # fmt: skip
+    """Brings up to *wanted* subjobs that are over back, lowest first; those that somebody retired only if *retired*."""
     if wanted <= 0:
         return 0
-    over = take(job.pk, frm=frm, limit=wanted)
+    over = take(job.pk, frm=frm, limit=wanted, asked=None if retired else "")
     turn(job.pk, over, first_status(job), now=now, retries=0)
     if over:
         events.publish("wake", [])

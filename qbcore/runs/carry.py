@@ -17,6 +17,7 @@ from qbcore import acting, archiving, events, history, spans, submission, verbs
 from qbcore.errors import Invalid, NotFound, QubeError, Refused
 from qbcore.models import JobRow, RunRow, RunTargetRow, WorkRow
 from qbcore.permissions import may, need
+from qbcore.positions import at
 from qbcore.runs.preview import Selection, asked, check, is_work, plural, selected, title
 from qbcore.writing import clock, locked, on_postgres, writing
 
@@ -196,7 +197,7 @@ def _left(target: RunTargetRow) -> spans.Spans:
 def _step_work(run: RunRow, target: RunTargetRow) -> None:
     part, *more = islice(spans.slices(_left(target), settings.FARM_SLICE), 2)
     count = spans.size(part)
-    items = verbs.act_on_work(run.verb, target.job_id, verbs.at(part), record=False)
+    items = verbs.act_on_work(run.verb, target.job_id, at(part), record=False)
     target.changed += len(items)
     target.undo = [*target.undo, *_undo(items)]
     target.after = part[-1][-1]

@@ -14,6 +14,7 @@ from qbcore.errors import Invalid
 from qbcore.jobspec import MOST_FRAMES
 from qbcore.models import JobRow, WorkRow
 from qbcore.permissions import may, visible_jobs
+from qbcore.positions import at
 from qbcore.states import LIVE, Status
 
 MOST_JOBS = 100_000
@@ -25,7 +26,8 @@ WORDS = {
     "kill": "Kill", "retry": "Retry", "requeue": "Requeue, to blocked,", "block": "Block", "unblock": "Unblock",
     "suspend": "Suspend", "resume": "Resume", "modify": "Change", "remove": "Remove", "archive": "Archive as XML",
     "killwork": "Kill", "retrywork": "Retry", "requeuework": "Requeue, to blocked,", "blockwork": "Block",
-    "unblockwork": "Unblock",
+    "unblockwork": "Unblock", "preempt": "Preempt", "interrupt": "Interrupt", "migrate": "Migrate", "retire": "Retire",
+    "retirework": "Retire",
 }  # fmt: skip
 
 
@@ -83,7 +85,7 @@ def check(verb: str, selection: Selection, params: Mapping[str, Any]) -> None:
 
 def asked(selection: Selection) -> Q:
     """The selected frames of a job."""
-    found = verbs.at(spans.parse(selection.positions)) if selection.positions else Q()
+    found = at(spans.parse(selection.positions)) if selection.positions else Q()
     if selection.statuses:
         found &= Q(status__in=[_status(word) for word in selection.statuses])
     return found

@@ -106,7 +106,8 @@ def finish(story: Story) -> None:
             for what in ("good", "ask", "running"):
                 story.act(what, story.workers.index(worker))
         folding.sweep()
-        if not any(worker.held or worker.gone for worker in story.workers):
+        over = JobRow.objects.get(pk=story.job).status in DONE
+        if over and not any(worker.held or worker.gone for worker in story.workers):
             break
     check(story.job)
     assert JobRow.objects.get(pk=story.job).status in DONE

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from qbcore import acting, archiving, logs, permissions, queries, runs, submission, verbs
+from qbcore import acting, archiving, logs, permissions, precedence, queries, runs, submission, verbs
 from qbcore.acting import Actor
 from qbcore.errors import Refused
 from qbcore.models import HistoryRow, JobRow, TokenRow, WorkRow
@@ -24,6 +24,8 @@ OWN, ANY, NONE = "own", "any", "none"
 VERBS: dict[str, Callable[[int], Any]] = {
     **{verb: lambda job, verb=verb: getattr(verbs, verb)(job) for verb in verbs.JOB_VERBS},
     **{verb: lambda job, verb=verb: getattr(verbs, verb)(f"{job}:1") for verb in verbs.WORK_VERBS},
+    "top": lambda job: precedence.top(job),
+    "bottom": lambda job: precedence.bottom(job),
     "modify": lambda job: submission.modify({"priority": 5}, job),
     "remove": lambda job: verbs.remove(job),
     "archive": lambda job: archiving.archive(job),

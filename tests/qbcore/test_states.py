@@ -52,6 +52,8 @@ def status(subjobs: str, work: str = "", *, held: bool = False) -> str:
         ("2 blocked", "", "blocked"),
         ("blocked, pending", "", "pending"),
         ("pending", "4 complete", "pending"),
+        ("2 waiting", "4 complete", "waiting"),
+        ("waiting, pending", "4 complete", "pending"),
     ],
 )
 def test_the_first_rule_that_holds_gives_the_status(subjobs: str, work: str, word: str) -> None:
@@ -108,12 +110,13 @@ def by_the_rules(subjobs: Tally, work: Tally, held: bool) -> Status:
     items = [status for status, count in work.items() for _ in range(count)]
     units = items or places
     alive = [status for status in units if status in LIVE]
-    over = not alive and not any(status in LIVE for status in places)
+    living = [status for status in places if status in LIVE]
+    over = not alive and not living
     rules = [
         (Status.RUNNING, Status.RUNNING in places),
         (Status.SUSPENDED, Status.SUSPENDED in places),
         (Status.BLOCKED, not over and (held or (bool(alive) and set(alive) == {Status.BLOCKED}))),
-        (Status.WAITING, bool(alive) and set(alive) == {Status.WAITING}),
+        (Status.WAITING, not over and set(alive or living) == {Status.WAITING}),
         (Status.PENDING, not over),
         (Status.KILLED, Status.KILLED in places + items),
         (Status.FAILED, Status.FAILED in places + items),

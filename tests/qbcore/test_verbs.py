@@ -26,14 +26,19 @@ OF_JOBS: dict[str, dict[Status, Status]] = {
     "unblock": {BLOCKED: PENDING},
     "suspend": {RUNNING: SUSPENDED},
     "resume": {SUSPENDED: RUNNING},
+    "preempt": {RUNNING: RUNNING},
+    "interrupt": {RUNNING: PENDING},
+    "migrate": {RUNNING: PENDING},
+    "retire": dict.fromkeys([PENDING, RUNNING, SUSPENDED, BLOCKED, WAITING], COMPLETE),
 }
-ONLY_PLACED = ("suspend", "resume")  # one subjob of the two is on the host
+ONLY_PLACED = ("suspend", "resume", "preempt", "interrupt", "migrate")  # one subjob of the two is on the host
 OF_WORK: dict[str, dict[Status, Status]] = {
     "killwork": dict.fromkeys([PENDING, RUNNING, SUSPENDED, BLOCKED, WAITING], KILLED),
     "retrywork": dict.fromkeys([COMPLETE, FAILED, KILLED], PENDING),
     "requeuework": dict.fromkeys([COMPLETE, FAILED, KILLED], BLOCKED),
     "blockwork": {PENDING: BLOCKED},
     "unblockwork": {BLOCKED: PENDING},
+    "retirework": dict.fromkeys([PENDING, RUNNING, SUSPENDED, BLOCKED, WAITING], COMPLETE),
 }
 
 
