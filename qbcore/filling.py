@@ -7,7 +7,7 @@ what is there renders meanwhile. Who must act on all frames fills the rest first
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,28 +30,36 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def insert(job: JobRow, items: Items | range, now: datetime) -> None:
-    """Stores a new job's items; of a long range the first slice, and what is left is noted in the job."""
-    if not isinstance(items, range):
-        _insert_items(job, items, now)
-        return
-    first = min(SLICE, len(items))
-    _insert_range(job, items, range(first), now)
-    job.unfilled = len(items) - first
-    job.filling = f"{items.start}-{items[-1]}x{abs(items.step)}" if job.unfilled else ""
-    if job.unfilled:
-        filler.soon(job.pk)
+def note(job: JobRow, items: Items | range) -> None:
+    """Notes in a job that is not stored yet what of its long range will be stored later."""
+    if isinstance(items, range):
+        job.unfilled = max(0, len(items) - SLICE)
+        job.filling = f"{items.start}-{items[-1]}x{abs(items.step)}" if job.unfilled else ""
 
 
-def _insert_items(job: JobRow, items: Items, now: datetime) -> None:
-    """COPY on PostgreSQL, one prepared INSERT on SQLite."""
+def insert(rows: Sequence[tuple[JobRow, Items | range | None]], now: datetime) -> None:
+    """Stores the items of new jobs; of a long range the first slice."""
+    explicit = [(job, items) for job, items in rows if items and not isinstance(items, range)]
+    if explicit:
+        _insert_items([line for job, items in explicit for line in _lines(job, items, now)])
+    for job, items in rows:
+        if isinstance(items, range):
+            _insert_range(job, items, range(len(items) - job.unfilled), now)
+        if job.unfilled:
+            filler.soon(job.pk)
+
+
+def _lines(job: JobRow, items: Items, now: datetime) -> Iterator[tuple[Any, ...]]:
     ranks = _ranks(len(items), middle_first=bool(job.flags & FLAGS["p_agenda"]))
     stamp = now if on_postgres() else connection.ops.adapt_datetimefield_value(now)
-    lines = (
-        (job.pk, pos, ranks[pos], name, int(Status.BLOCKED if blocked else Status.PENDING),
-         int(Hold.SUBMIT if blocked else 0), 0, 0, 0, -1, stamp, 0.0, json.dumps(package) if package else None)
-        for pos, (name, blocked, package) in enumerate(items)
-    )  # fmt: skip
+    for pos, (name, blocked, package) in enumerate(items):
+        status, hold = (Status.BLOCKED, Hold.SUBMIT) if blocked else (Status.PENDING, Hold.NONE)
+        data = json.dumps(package) if package else None
+        yield job.pk, pos, ranks[pos], name, int(status), int(hold), 0, 0, 0, -1, stamp, 0.0, data
+
+
+def _insert_items(lines: Sequence[tuple[Any, ...]]) -> None:
+    """COPY on PostgreSQL, one prepared INSERT on SQLite."""
     with connection.cursor() as cursor:
         if on_postgres():
             with cursor.copy(f"COPY work ({COLUMNS}) FROM STDIN") as copy:
@@ -59,7 +67,7 @@ def _insert_items(job: JobRow, items: Items, now: datetime) -> None:
                     copy.write_row(line)
         else:
             marks = ", ".join(["%s"] * len(COLUMNS.split(",")))
-            cursor.executemany(f"INSERT INTO work ({COLUMNS}) VALUES ({marks})", list(lines))
+            cursor.executemany(f"INSERT INTO work ({COLUMNS}) VALUES ({marks})", lines)
 
 
 def _ranks(count: int, *, middle_first: bool) -> Sequence[int]:

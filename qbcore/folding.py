@@ -31,6 +31,20 @@ FOLDED = [
 DRAIN = f"DELETE FROM delta WHERE job_id = %s RETURNING {', '.join((*WORDS, 'timed', 'seconds'))}"
 
 
+def begin(job: JobRow, *, blocked: int, over: bool, now: datetime) -> None:
+    """The tallies and the status of a job that is not stored yet; *over*: there is nothing to do."""
+    job.n_blocked, job.n_pending = blocked, job.todo - blocked
+    first = Status.COMPLETE if over else subjobs.first_status(job)
+    setattr(job, f"s_{first.word}", job.cpus)
+    _decide(job, now)
+
+
+def began(job: JobRow, now: datetime) -> None:
+    """What follows from the status with which a job was stored."""
+    if job.status in DONE:
+        _passed(job, Status.PENDING, now)
+
+
 @writing
 def fold(job_id: int, *, wait: bool = True) -> JobRow | None:
     """Folds one job; with *wait* off it leaves one that somebody else is folding. None when there is nothing to do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 from qbcore import acting, dependencies, events, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
 from qbcore.control import jobs as job_control
-from qbcore.control import subjobs
 from qbcore.errors import Invalid, Refused
 from qbcore.ids import flatten
 from qbcore.models import JobRow, SubmissionRow
@@ -49,11 +49,7 @@ def _submit(given: Sequence[Any], key: str) -> list[int]:
     call = _call(actor.name, key, now)
     if call and call.jobs:
         return [int(job) for job in call.jobs]
-    rows = [_row(job, actor, now) for job in given]
-    stored: list[JobRow] = []
-    for row, agenda in rows:
-        _store(row, agenda, first=stored[0] if stored else row, now=now)
-        stored.append(row)
+    stored = _store([_row(job, actor, now) for job in given], now)
     dependencies.link(stored, now)
     ids = [row.pk for row in stored]
     if call:
@@ -96,24 +92,43 @@ def _user(job: Mapping[str, Any], actor: acting.Actor) -> str:
     raise Refused(f"{actor.name} may not submit as {name}.", right="submit_as", holders="operators and admins")
 
 
-def _store(row: JobRow, agenda: Agenda, *, first: JobRow, now: datetime) -> None:
-    row.save(force_insert=True)
-    row.pgrp = row.pgrp or first.pgrp or first.pk
-    _refuse_second_label(row)
-    if agenda:
-        filling.insert(row, agenda, now)
-    over = agenda is not None and not agenda  # an empty agenda completes at once
-    subjobs.add(row, range(row.cpus), now=now, status=Status.COMPLETE if over else None)
-    row.n_blocked = 0 if isinstance(agenda, range) else sum(blocked for _, blocked, _ in agenda or ())
-    row.n_pending = row.todo - row.n_blocked
-    row.save(update_fields=["pgrp", "n_blocked", "n_pending", "filling", "unfilled"])
-    history.record("submit", now=now, job=row.pk, effect=f"{row.name}, {row.todo:,} frames" if row.todo else row.name)
-    _settle(row)
+def _store(rows: Sequence[tuple[JobRow, Agenda]], now: datetime) -> list[JobRow]:
+    """Stores all jobs of a call, in a number of statements that does not grow with the number of jobs."""
+    for row, agenda in rows:
+        filling.note(row, agenda or ())
+        folding.begin(row, blocked=_blocked(agenda), over=agenda is not None and not agenda, now=now)
+    jobs = [row for row, _ in rows]
+    JobRow.objects.bulk_create(jobs, batch_size=500)
+    _group(jobs)
+    filling.insert(rows, now)
+    job_control.begin(jobs, now)
+    effects = ((row.pk, f"{row.name}, {row.todo:,} frames" if row.todo else row.name) for row in jobs)
+    history.record_many("submit", effects, now=now)
+    for row in jobs:
+        folding.began(row, now)
+    return jobs
 
 
-def _settle(row: JobRow) -> None:
-    settled = folding.settle(locked(JobRow.objects.filter(pk=row.pk)).get())
-    row.status, row.held, row.reason = settled.status, settled.held, settled.reason
+def _blocked(agenda: Agenda) -> int:
+    return 0 if agenda is None or isinstance(agenda, range) else sum(blocked for _, blocked, _ in agenda)
+
+
+def _group(jobs: Sequence[JobRow]) -> None:
+    """Jobs that name no process group are of the first one's; labels are used once in a group."""
+    group = jobs[0].pgrp or jobs[0].pk
+    strays = [row for row in jobs if not row.pgrp]
+    for row in strays:
+        row.pgrp = group
+    JobRow.objects.filter(pk__in=[row.pk for row in strays]).update(pgrp=group)
+    labelled = [row for row in jobs if row.label]
+    taken = Counter((row.pgrp, row.label) for row in labelled)
+    for row in labelled:
+        if taken[row.pgrp, row.label] > 1:
+            raise _second_label(row)
+    new = {row.pk for row in jobs}
+    for row in labelled:
+        if row.pgrp not in new:
+            _refuse_second_label(row)
 
 
 def _refuse_second_label(row: JobRow) -> None:
@@ -121,7 +136,11 @@ def _refuse_second_label(row: JobRow) -> None:
         return
     locked(JobRow.objects.filter(pk=row.pgrp)).first()  # two calls that add to one group take turns
     if JobRow.objects.filter(pgrp=row.pgrp, label=row.label).exclude(pk=row.pk).exists():
-        raise Invalid(f"two jobs of process group {row.pgrp} are labelled {row.label!r}", field="label")
+        raise _second_label(row)
+
+
+def _second_label(row: JobRow) -> Invalid:
+    return Invalid(f"two jobs of process group {row.pgrp} are labelled {row.label!r}", field="label")
 
 
 def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) -> list[int]:

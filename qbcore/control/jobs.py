@@ -19,6 +19,20 @@ Changed = Sequence[SubjobRow]
 WAITING = (Status.PENDING, Status.WAITING)
 
 
+def begin(jobs: Sequence[JobRow], now: datetime) -> None:
+    """The subjobs of new jobs, whose tallies say what they are."""
+    rows = [
+        SubjobRow(job_id=job.pk, idx=number, status=_of_all(job), updated=now)
+        for job in jobs
+        for number in range(job.cpus)
+    ]
+    SubjobRow.objects.bulk_create(rows, batch_size=2000)
+
+
+def _of_all(job: JobRow) -> Status:
+    return Status.COMPLETE if job.s_complete else subjobs.first_status(job)
+
+
 def kill(job: JobRow, only: int | None, now: datetime) -> Changed:
     found = subjobs.take(job.pk, frm=LIVE, only=only)
     if only is not None and not found:

@@ -64,8 +64,8 @@ def first_status(job: JobRow) -> Status:
     return Status.BLOCKED if job.held else Status.PENDING
 
 
-def add(job: JobRow, idx: Iterable[int], *, now: datetime, status: Status | None = None) -> None:
-    rows = [SubjobRow(job_id=job.pk, idx=number, status=status or first_status(job), updated=now) for number in idx]
+def add(job: JobRow, idx: Iterable[int], *, now: datetime) -> None:
+    rows = [SubjobRow(job_id=job.pk, idx=number, status=first_status(job), updated=now) for number in idx]
     SubjobRow.objects.bulk_create(rows, batch_size=2000)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 import qb
 from qbcore import acting, constants, jobspec, queries, submission, verbs
@@ -297,3 +299,13 @@ def test_a_job_in_any_status_can_be_submitted_again() -> None:
         old = job_in(status)
         [found] = queries.jobinfo(id=old, agenda=True, subjobs=True, callbacks=True)
         assert submission.submit(found)["status"] == "pending"
+
+
+def test_a_call_costs_as_many_statements_for_thirty_jobs_as_for_three() -> None:
+    def statements(count: int) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            submission.submit([{**FOUR_FRAMES, "label": f"shot{number}"} for number in range(count)])
+        return len(asked)
+
+    statements(1)
+    assert statements(30) == statements(3)
