@@ -1,6 +1,6 @@
 # `make run` starts the farm from a fresh clone; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint lock
+.PHONY: help run demo test lint bench lock
 
 python := .venv/bin/python
 
@@ -25,6 +25,10 @@ lint: ## style, types, migrations, the laws of the architecture
 	$(python) manage.py makemigrations --check --dry-run
 	$(python) manage.py check
 	$(python) -m pytest -q tests/test_architecture.py tests/test_docs.py
+
+bench: ## figures against their floors, on private PostgreSQL and Redis; EMBEDDED=1 on SQLite
+	@.ci/venv test
+	$(if $(EMBEDDED),,$(python) tests/servers.py --) $(python) bench/run.py $(ARGS)
 
 # No addresses in the locks: where packages come from is the installer's business.
 pin := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -10,7 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from qbcore.ranges import genframes, rangejoin, rangesplit
+from bench.farm import HEAD, Figure
+from qbcore.ranges import genchunks, genframes, rangejoin, rangeorder, rangesplit
 
 
 def cost(act: Callable[[], object]) -> float:
@@ -19,16 +20,20 @@ def cost(act: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
-def main() -> None:
+def figures() -> list[Figure]:
     frames = rangesplit("1-1000000")
+    floor = statistics.median(cost(lambda: list(range(1_000_000))) for _ in range(5))
     rows: list[tuple[str, Callable[[], object]]] = [
         ("rangesplit, a million frames", lambda: rangesplit("1-1000000")),
         ("rangejoin, a million frames", lambda: rangejoin(frames)),
-        ("genframes, an agenda of 100,000", lambda: genframes("1-100000")),
+        ("genframes, an agenda of a million", lambda: genframes("1-1000000")),
+        ("genchunks of ten, a million frames", lambda: genchunks(10, "1-1000000")),
+        ("rangeorder binary, a million frames", lambda: rangeorder("binary", "1-1000000")),
     ]
-    for name, act in rows:
-        print(f"{name:36} {statistics.median(cost(act) for _ in range(5)):8.3f} s")
+    return [Figure(name, statistics.median(cost(act) for _ in range(5)), floor=floor) for name, act in rows]
 
 
 if __name__ == "__main__":
-    main()
+    print(HEAD)
+    for figure in figures():
+        print(figure)

@@ -45,10 +45,12 @@ def rows() -> Iterator[Any]:
 
 
 def fill() -> None:
+    from django.core.management import call_command
     from django.db import connection, transaction
 
     from qbcore.models import JobRow
 
+    call_command("flush", interactive=False, verbosity=0)
     batch: list[Any] = []
     with transaction.atomic():
         for row in rows():

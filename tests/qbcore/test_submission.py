@@ -301,11 +301,11 @@ def test_a_job_in_any_status_can_be_submitted_again() -> None:
         assert submission.submit(found)["status"] == "pending"
 
 
-def test_a_call_costs_as_many_statements_for_thirty_jobs_as_for_three() -> None:
+def test_a_call_costs_as_many_statements_for_ten_jobs_as_for_three() -> None:
     def statements(count: int) -> int:
         with CaptureQueriesContext(connection) as asked:
             submission.submit([{**FOUR_FRAMES, "label": f"shot{number}"} for number in range(count)])
         return len(asked)
 
     statements(1)
-    assert statements(30) == statements(3)
+    assert statements(10) == statements(3)

@@ -1,0 +1,42 @@
+"""Every benchmark, as one table: `make bench` on PostgreSQL, `make bench EMBEDDED=1` on SQLite.
+
+`python bench/run.py [name ...]` runs those only. docs/performance.md keeps a table with its date and commit.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import plan_pick, ranges, reads, submit
+from bench.farm import HEAD, ROOT, start
+
+BENCHES = {"ranges": ranges, "plan": plan_pick, "submit": submit, "reads": reads}
+
+
+def commit() -> str:
+    asked = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip() or "no commit"
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        raise SystemExit(f"there is no benchmark {unknown[0]!r}: give some of {', '.join(BENCHES)}")
+    vendor = start()
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit()}, {vendor}\n")
+    print(HEAD)
+    for name in names:
+        for figure in BENCHES[name].figures():
+            print(figure, flush=True)
+
+
+if __name__ == "__main__":
+    main()
