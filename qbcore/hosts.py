@@ -176,15 +176,25 @@ def _take_facts(host: HostRow, facts: Any) -> None:
     if not 1 <= slots <= MOST_SLOTS:
         raise Invalid(f"{slots:g} is no number of slots", field="facts.slots", hint=f"Give 1 to {MOST_SLOTS}.")
     resources = _dictionary(facts, "resources")
-    host.totals = {_plain(key): _amount(resources, key) for key in resources}
-    host.totals |= {"processors": int(slots), "memory": _amount(facts, "memory"), "swap": _amount(facts, "swap")}
+    totals: dict[str, float] = {_plain(key): _amount(resources, key) for key in resources}
+    totals |= {"processors": int(slots), "memory": _amount(facts, "memory"), "swap": _amount(facts, "swap")}
     measured = {"processor_speed": _amount(facts, "processor_speed"), "cores": _amount(facts, "processors")}
-    host.properties = {key: value for key, value in measured.items() if value}
-    host.properties |= {_plain(key): _fact(value) for key, value in _dictionary(facts, "properties").items()}
+    properties: dict[str, Any] = {key: value for key, value in measured.items() if value}
+    properties |= {_plain(key): _fact(value) for key, value in _dictionary(facts, "properties").items()}
+    host.told = {"resources": totals, "properties": properties}
+    host.totals, host.properties = with_settings(host)
     jobtypes = facts.get("jobtypes") or []
     if not isinstance(jobtypes, list):
         raise Invalid("jobtypes must be a list of names", field="facts.jobtypes")
     host.jobtypes = [_plain(one) for one in jobtypes[:200]]
+
+
+def with_settings(host: HostRow) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Resources and properties: what operators set wins over what the worker says."""
+    return (
+        {**host.told.get("resources", {}), **host.set_resources},
+        {**host.told.get("properties", {}), **host.set_properties},
+    )
 
 
 def _plain(value: Any) -> str:
@@ -205,9 +215,18 @@ def _dictionary(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _amount(facts: Mapping[str, Any], key: str) -> float:
     value = facts.get(key) or 0
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
-        raise Invalid(f"{value!r} is no amount", field=f"facts.{key}")
-    return float(value)
+    return amount(value if isinstance(value, (int, float)) else None, f"facts.{key}")
+
+
+def amount(value: Any, field: str) -> float:
+    """So much of something, as a number or its text. Raises Invalid for less than nothing and for no number."""
+    try:
+        found = -1.0 if value is None or isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not 0 <= found < 1e12:
+        raise Invalid(f"{value!r:.60} is no amount", field=field, hint="Give a number from 0.")
+    return found
 
 
 def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:

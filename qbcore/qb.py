@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qbcore import logs, precedence, queries, submission, verbs
+from qbcore import hostcare, logs, precedence, queries, submission, verbs
 
 EXPOSED: dict[str, Callable[..., Any]] = {
     door.__name__: door
     for door in (
         submission.submit,
         submission.modify,
+        submission.validatejob,
         verbs.kill,
         verbs.retry,
         verbs.requeue,
@@ -36,9 +37,21 @@ EXPOSED: dict[str, Callable[..., Any]] = {
         queries.hostinfo,
         queries.workerinfo,
         queries.hist,
+        queries.stats,
+        queries.currenttime,
+        queries.isadmin,
+        queries.jobtagvalues,
+        queries.supervisorconfig,
         queries.ping,
         queries.info,
         queries.version,
+        hostcare.workerlock,
+        hostcare.workerban,
+        hostcare.bannedworkers,
+        hostcare.workerping,
+        hostcare.workerconfig,
+        hostcare.updateworkerresources,
+        hostcare.updateworkerproperties,
         logs.stdout,
         logs.stderr,
         logs.log,

@@ -10,7 +10,7 @@ from typing import Any
 from qbcore import acting, dependencies, events, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
 from qbcore.control import jobs as job_control
-from qbcore.errors import Invalid, Refused
+from qbcore.errors import Invalid, QubeError, Refused
 from qbcore.ids import flatten
 from qbcore.models import JobRow, SubmissionRow
 from qbcore.objects import SubmitResult
@@ -39,6 +39,17 @@ def submit(*jobs: Any, _key: str = "", **options: Any) -> SubmitResult:
     ids = _submit(given, _key)
     found = {job["id"]: job for job in jobinfo(id=ids)}
     return SubmitResult(found[job_id] for job_id in ids if job_id in found)
+
+
+def validatejob(job: Any) -> list[str]:
+    """What submit would say against this job; [] when it would take it. Nothing is stored."""
+    actor = acting.current()
+    need(actor, "submit")
+    try:
+        _row(job, actor, clock())
+    except QubeError as wrong:
+        return [str(wrong)]
+    return []
 
 
 @writing

@@ -27,7 +27,18 @@ NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "listing", "queries", "logs"),
     *("control", "filling", "folding", "failures", "positions", "verbs", "precedence"),
-    *("dependencies", "submission", "archiving", "hosts", "dispatch", "requests", "backend", "runs", "housekeeping"),
+    *(
+        "dependencies",
+        "submission",
+        "archiving",
+        "hosts",
+        "hostcare",
+        "dispatch",
+        "requests",
+        "backend",
+        "runs",
+        "housekeeping",
+    ),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

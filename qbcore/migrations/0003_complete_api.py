@@ -34,6 +34,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='hostrow',
+            name='told',
+            field=models.JSONField(default=dict),
+        ),
+        migrations.AddField(
+            model_name='hostrow',
             name='set_properties',
             field=models.JSONField(default=dict),
         ),

@@ -34,6 +34,7 @@ class HostRow(models.Model):
     locked = models.BooleanField(default=False)
     banned = models.BooleanField(default=False)
     reason = models.TextField(default="")
+    told = models.JSONField(default=dict)  # resources and properties as the worker says them
     set_properties = models.JSONField(default=dict)  # what operators set; it wins over what the worker says
     set_resources = models.JSONField(default=dict)
     updated = models.DateTimeField()

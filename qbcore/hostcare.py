@@ -1,0 +1,195 @@
+"""What people do to hosts: lock, ban, and set what a host has beside what its worker says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from qbcore import acting, events, history, verbs
+from qbcore.errors import Invalid
+from qbcore.hosts import amount, silent_since, with_settings
+from qbcore.ids import flatten
+from qbcore.models import GrantRow, HostRow
+from qbcore.objects import Host
+from qbcore.permissions import need
+from qbcore.queries.filters import match
+from qbcore.states import HostState
+from qbcore.writing import clock, locked, writing
+
+LOCKS: dict[Any, bool] = {
+    **dict.fromkeys((True, 1, "1", "true", "yes", "on", "all", "host.processor_all=1", "host.processors=all"), True),
+    **dict.fromkeys((False, 0, "0", "false", "no", "off", "none", "", None, "host.processor_all=0"), False),
+}
+"""How a lock may be written, and whether it locks the whole host."""
+CHANGED = ["locked", "banned", "reason", "totals", "properties", "set_resources", "set_properties", "updated"]
+NAME = re.compile(r"[A-Za-z][\w.-]{0,99}")
+
+
+def workerlock(name: Any = None, lock: Any = True, purge: bool = False, why: str = "") -> list[str]:
+    """Locks hosts (they take nothing new) or unlocks them; with *purge* what runs there goes elsewhere at once."""
+    wanted = _lock(lock)
+    return _change(
+        name, "lock" if wanted else "unlock", lambda row: _flag(row, "locked", why, to=wanted), why, purge=purge
+    )
+
+
+def workerban(name: Any = None, ban: bool = True, why: str = "") -> list[str]:
+    """Bans hosts: they take nothing, and what they run goes elsewhere at once; or lets them again."""
+    if not isinstance(ban, bool):
+        raise Invalid(
+            f"{ban!r} is neither True nor False", field="ban", hint="Give True to ban, False to let it again."
+        )
+    return _change(name, "ban" if ban else "unban", lambda row: _flag(row, "banned", why, to=ban), why, purge=ban)
+
+
+def _lock(given: Any) -> bool:
+    key = given.strip().lower() if isinstance(given, str) else given
+    try:
+        return LOCKS[key]
+    except (KeyError, TypeError):
+        raise Invalid(
+            f"{given!r:.60} is no lock", field="lock", hint="Give True or 'all' to lock the host, False to unlock it."
+        ) from None
+
+
+def _flag(row: HostRow, column: str, why: str, *, to: bool) -> bool:
+    changed = bool(getattr(row, column)) != to
+    setattr(row, column, to)
+    row.reason = why if to else ""
+    return changed
+
+
+@writing
+def _change(name: Any, verb: str, change: Callable[[HostRow], bool], why: str, *, purge: bool = False) -> list[str]:
+    """Changes the hosts of these names, all or none; answers the names of those that are different now."""
+    need(acting.current(), "host")
+    if not isinstance(why, str):
+        raise Invalid("the reason must be a text", field="why")
+    now = clock()
+    rows = _named(name)
+    changed = [row for row in rows if change(row)]
+    for row in changed:
+        row.updated = now
+        row.save(
+            update_fields=[
+                "locked",
+                "banned",
+                "reason",
+                "totals",
+                "properties",
+                "set_resources",
+                "set_properties",
+                "updated",
+            ]
+        )
+        history.record(verb, now=now, host=row.name, effect=why or f"host {row.name}")
+    if purge:
+        changed += [row for row in rows if _send_away(row) and row not in changed]
+    events.publish("host", [row.pk for row in changed])
+    events.publish("wake", [row.pk for row in changed])
+    return [row.name for row in changed]
+
+
+def _named(name: Any) -> list[HostRow]:
+    """The hosts of these names (wildcards allowed), locked; unknown ones are absent."""
+    names = [str(one.get("name", "")) if isinstance(one, Mapping) else str(one) for one in flatten([name or []])]
+    if not names or not all(names):
+        raise Invalid("no host is named", field="name", hint="Give a host's name, a list of names, or '*' for all.")
+    return list(locked(HostRow.objects.filter(match("name", names)).order_by("pk")))
+
+
+def _send_away(row: HostRow) -> int:
+    """Migrates every subjob that is placed on the host; answers how many. Jobs are taken in the order of their ids."""
+    grants = GrantRow.objects.filter(host_id=row.pk, ended__isnull=True).order_by("job_id", "idx")
+    return sum(len(verbs.act_on_job("migrate", grant.job_id, grant.idx)) for grant in grants)
+
+
+def bannedworkers() -> list[Host]:
+    """Banned hosts: name, macaddress, address, and why."""
+    need(acting.current(), "see")
+    rows = HostRow.objects.filter(banned=True).order_by("name")
+    return [
+        Host(name=row.name, macaddress=row.macaddress, address=row.address, state=row.state, reason=row.reason)
+        for row in rows
+    ]
+
+
+def workerping(host: str) -> bool:
+    """Whether the host's worker has been heard of within its lease."""
+    need(acting.current(), "see")
+    seen: datetime | None = HostRow.objects.filter(name=str(host)).values_list("seen", flat=True).first()
+    return seen is not None and seen > silent_since(clock())
+
+
+def workerconfig(host: str) -> dict[str, Any]:
+    """What the worker said of its host, and what was set over it; {} for an unknown host."""
+    need(acting.current(), "see")
+    row = HostRow.objects.filter(name=str(host)).first()
+    if row is None:
+        return {}
+    kept = ("name", "address", "macaddress", "os", "architecture", "version", "cluster", "groups", "restrictions")
+    return {
+        **{key: getattr(row, key) for key in kept},
+        "jobtypes": row.jobtypes,
+        "resources": row.totals,
+        "properties": row.properties,
+        "set_resources": row.set_resources,
+        "set_properties": row.set_properties,
+        "lease": settings.FARM_LEASE,
+        "active": row.state == HostState.ACTIVE,
+    }
+
+
+def updateworkerresources(host: Any, resources: Any) -> list[str]:
+    """Sets amounts of hosts over what their workers say; None takes a setting away."""
+    found = _settings(resources, "resources")
+    amounts = {key: None if value is None else amount(value, f"resources[{key!r}]") for key, value in found.items()}
+    return _change(host, "resources", lambda row: _set(row, "set_resources", amounts), _listed(found))
+
+
+def updateworkerproperties(host: Any, properties: Any) -> list[str]:
+    """Sets properties of hosts over what their workers say; None takes a setting away."""
+    found = _settings(properties, "properties")
+    values = {key: None if value is None else _plain(value, key) for key, value in found.items()}
+    return _change(host, "properties", lambda row: _set(row, "set_properties", values), _listed(found))
+
+
+def _set(row: HostRow, column: str, values: Mapping[str, Any]) -> bool:
+    before = dict(getattr(row, column))
+    after = {key: value for key, value in {**before, **values}.items() if value is not None}
+    setattr(row, column, after)
+    row.totals, row.properties = with_settings(row)
+    return after != before
+
+
+def _listed(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {'as the worker says' if value is None else value}" for key, value in found.items())
+
+
+def _settings(given: Any, field: str) -> dict[str, Any]:
+    """{"scratch": 500} or "host.scratch=500,host.gpu=yes" as names without `host.`, lower case."""
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+        wrong = next((key for key, sign, _ in pairs if not sign), None)
+        if wrong is not None:
+            raise Invalid(f"'{wrong.strip()}' sets nothing", field=field, hint="Write host.scratch=500.")
+        given = {key.strip(): value.strip() for key, _, value in pairs}
+    if not isinstance(given, Mapping) or not given:
+        raise Invalid(f"give {field} as a dictionary or as text", field=field, hint="Such as {'scratch': 500}.")
+    found = {str(key).strip().lower().removeprefix("host."): value for key, value in given.items()}
+    wrong = next((key for key in found if not NAME.fullmatch(key)), None)
+    if wrong is not None:
+        raise Invalid(f"{wrong!r:.60} is no name", field=field, hint="Use letters, digits, '.', '-' and '_'.")
+    return found
+
+
+def _plain(value: Any, key: str) -> str | int | float | bool:
+    if isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str) and len(value) <= 200 and "\x00" not in value:
+        return value
+    raise Invalid("a property is a text of at most 200 characters or a number", field=f"properties[{key!r}]")
