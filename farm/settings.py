@@ -8,6 +8,7 @@
 | FARM_BIND, FARM_PORT | 127.0.0.1, 8000 | where the embedded farm listens |
 | FARM_HOSTS | localhost names | host names under which browsers and workers reach the farm, comma separated |
 | FARM_LEASE | 60 | seconds of silence after which a host is given up |
+| FARM_PATHS | none | prefixes of paths per system: a JSON file or JSON itself (docs/jobtypes.md) |
 | FARM_SECRET | a file in FARM_DATA | signs sessions and attempt tokens; the same for all processes |
 """
 
@@ -22,6 +23,9 @@ from typing import Any
 
 import environ
 from csp.constants import NONCE, NONE, SELF
+
+from qbcore.errors import Invalid
+from qbcore.paths import Table, parse_paths
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -58,10 +62,21 @@ def secret(folder: Path) -> str:
     return path.read_text().strip()
 
 
+def paths() -> Table:
+    """The site's table of path prefixes; one that is malformed ends the start with a sentence."""
+    given = env.str("FARM_PATHS", default="").strip()
+    try:
+        return parse_paths(given if given.startswith("[") or not given else Path(given).read_text())
+    except (OSError, UnicodeDecodeError, Invalid) as wrong:
+        sys.stderr.write(f"The farm cannot start: FARM_PATHS: {wrong}. Name a JSON file, or give a JSON list.\n")
+        raise SystemExit(2) from None
+
+
 FARM_DATA = data_folder()
 FARM_BIND = env.str("FARM_BIND", default="127.0.0.1")
 FARM_PORT = env.int("FARM_PORT", default=8000)
 FARM_LEASE = env.float("FARM_LEASE", default=60.0)
+FARM_PATHS = paths()
 FARM_SLICE = env.int("FARM_SLICE", default=2000)
 FARM_ATTEMPT_DAYS = env.int("FARM_ATTEMPT_DAYS", default=90)
 FARM_NAME = env.str("FARM_NAME", default="") or os.uname().nodename

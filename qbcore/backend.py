@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from qbcore import dispatch, events, failures, folding, hosts
-from qbcore.constants import FLAGS
 from qbcore.control import placements
-from qbcore.control.attempts import Report, finish
+from qbcore.control.attempts import Report
+from qbcore.control.endings import after, finish, unheld
 from qbcore.control.placements import RESERVED_SECONDS, Frame
 from qbcore.errors import Invalid
+from qbcore.jobspec import loops
 from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.permissions import attempt_token
 from qbcore.requests import ids_of, report_of, rows_of, whole
@@ -37,6 +38,7 @@ JOB_FIELDS = [
     "timelimit",
     "agenda_timelimit",
     "kind",
+    "flags",
 ]
 
 
@@ -147,7 +149,9 @@ class Round:
     def _items(self) -> None:
         """What the rows give to this host's grants, beside what the worker says it holds: one reading for all of it."""
         rows = WorkRow.objects.filter(grant_id__in=list(self.open))
-        mine = list(rows.only("job_id", "pos", "attempt_id", "status", "grant_id"))
+        found = rows.only("job_id", "pos", "attempt_id", "status", "grant_id")
+        mine = [row for row in found if not self._loops(row.job_id)]
+        self._units()
         unheld = {row.grant_id for row in mine if row.attempt_id not in self.held[row.grant_id or 0]}
         for pk in sorted(pk for pk in unheld if pk):
             hosts.give_back_unheld(self.open[pk], self.held[pk], Ending.INTERRUPTED, self.now)
@@ -155,6 +159,16 @@ class Round:
         mine = [row for row in mine if row.attempt_id in self.held[row.grant_id or 0]]
         self._started([row for row in mine if row.status == Status.PENDING])
         self._compare(mine)
+
+    def _loops(self, job: int) -> bool:
+        """Whether the programs of the job ask for items themselves: those live as long as their program's attempt."""
+        return job in self.jobs and loops(self.jobs[job].prototype, self.jobs[job].todo)
+
+    def _units(self) -> None:
+        for grant, unit in self.placed.items():
+            if unit.attempt_id and grant in self.held and unit.attempt_id not in self.held[grant]:
+                unheld(unit, now=self.now)
+                unit.attempt_id = None
 
     def _started(self, reserved: list[WorkRow]) -> None:
         """Of the reserved items those run whose process has started; the others' reservations go on."""
@@ -199,15 +213,19 @@ class Round:
 
     def _feed(self, grant: GrantRow, subjob: SubjobRow) -> None:
         """More frames for a grant; when there are none and nothing of it runs, it is over."""
+        if subjob.attempt_id:
+            return  # it is busy with a step of its own
         job, busy = self.jobs[grant.job_id], self.busy[grant.pk]
         count = 0 if subjob.asked else dispatch.batch(job, self.recent.get(grant.pk)) - len(busy)
         frames = placements.claim(job, grant, count, now=self.now, running=0 if busy else 1) if count > 0 else []
+        if not (frames or busy or subjob.asked):
+            frames = placements.claim_last(job, grant, now=self.now)
         if frames:
             self.answer["frames"][str(grant.pk)] = [_frame(one, job) for one in frames]
             self.busy[grant.pk] += [one.attempt for one in frames]
             self.touched.add(job.pk)
         elif not busy:
-            placements.over(grant, _after(job, subjob), now=self.now)
+            placements.over(grant, after(job, subjob), now=self.now)
             self.answer["over"].append(grant.pk)
             self._forget([grant.pk])
 
@@ -235,16 +253,6 @@ class Round:
                     "frames": [_frame(one, start.job) for one in start.frames],
                 }
             )
-
-
-def _after(job: JobRow, subjob: SubjobRow) -> Status:
-    """What a subjob with nothing to do becomes: pending while items wait, are blocked or reserved elsewhere."""
-    if subjob.asked:
-        return Status.of(subjob.asked)
-    if job.unfilled or job.flags & FLAGS["disable_auto_complete"]:
-        return Status.PENDING
-    later = [Status.PENDING, Status.WAITING, Status.BLOCKED]
-    return Status.PENDING if WorkRow.objects.filter(job_id=job.pk, status__in=later).exists() else Status.COMPLETE
 
 
 def _frame(frame: Frame, job: JobRow) -> dict[str, Any]:

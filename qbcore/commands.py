@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from qbcore.constants import FLAGS
 from qbcore.errors import Invalid
+from qbcore.paths import convert_path, convert_words
 
 PROTOTYPES = ("cmdline", "cmdrange", "pyCmdline", "pyCmdrange")
 DEFAULT_SHELL = "/bin/sh"
@@ -18,7 +20,6 @@ DEFAULT_SHELL = "/bin/sh"
 _TOKEN = re.compile(r"(?<!\$)(?<!\$\{)QB_FRAME_(?:NUMBER|START|END|STEP|RANGE)")
 _SPAN = re.compile(r"(-?[0-9]+)(?:-(-?[0-9]+)(?:x([0-9]+))?)?")
 _CONVERT = re.compile(r"QB_CONVERT_PATH\(((?:[^()]|\([^()]*\))*)\)")
-_DRIVE = re.compile(r"[A-Za-z]:")
 _PLAIN = re.compile(r" */[A-Za-z0-9_/.,:+@%-]+(?: +[A-Za-z0-9_/.,:+@%=-]+)* *")
 
 
@@ -44,47 +45,17 @@ def frame_values(name: str, padding: int = 0) -> dict[str, str]:
     }
 
 
-def convert_path(path: str, prefixes: Mapping[str, str]) -> str:
-    """The path with its longest known prefix replaced; a prefix ends where a folder's name ends.
+def expand(text: str, values: Mapping[str, str], prefixes: Mapping[str, str], *, everywhere: bool = False) -> str:
+    """The text with its QB_FRAME_ tokens replaced, then each QB_CONVERT_PATH(p) by the converted p.
 
-    Slashes and backslashes are equal, letters of paths with a drive have no case.
+    *everywhere*: all other paths in it are converted too.
     """
-    for known in sorted(prefixes, key=len, reverse=True):
-        rest = _rest(path, known)
-        if rest is not None:
-            target = prefixes[known]
-            return target.rstrip("/\\") + _slashed(rest, like=target, unlike=known)
-    return path
-
-
-def _rest(path: str, prefix: str) -> str | None:
-    """What follows the prefix in the path, None when the path does not lie under it."""
-    prefix = prefix.rstrip("/\\")
-    head, rest = path[: len(prefix)], path[len(prefix) :]
-    if not prefix or _comparable(head) != _comparable(prefix) or (rest and rest[0] not in "/\\"):
-        return None
-    return rest
-
-
-def _comparable(path: str) -> str:
-    flat = path.replace("\\", "/")
-    return flat.lower() if _DRIVE.match(flat) else flat
-
-
-def _slashed(rest: str, *, like: str, unlike: str) -> str:
-    if _is_windows(like):
-        return rest.replace("/", "\\")
-    return rest.replace("\\", "/") if _is_windows(unlike) else rest
-
-
-def _is_windows(path: str) -> bool:
-    return "\\" in path or path.startswith("//") or bool(_DRIVE.match(path))
-
-
-def expand(text: str, values: Mapping[str, str], prefixes: Mapping[str, str]) -> str:
-    """The text with its QB_FRAME_ tokens replaced, then each QB_CONVERT_PATH(p) by the converted p."""
     filled = _TOKEN.sub(lambda token: values.get(token[0], token[0]), text)
-    return _CONVERT.sub(lambda call: _converted(call[1].strip(), prefixes), filled)
+    parts = _CONVERT.split(filled)  # every second one is what stood in a QB_CONVERT_PATH()
+    parts[1::2] = [_converted(path.strip(), prefixes) for path in parts[1::2]]
+    if everywhere:
+        parts[::2] = [convert_words(part, prefixes) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _converted(path: str, prefixes: Mapping[str, str]) -> str:
@@ -92,6 +63,10 @@ def _converted(path: str, prefixes: Mapping[str, str]) -> str:
     if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
         return path[0] + convert_path(path[1:-1], prefixes) + path[0]
     return convert_path(path, prefixes)
+
+
+def _converts(job: Mapping[str, Any]) -> bool:
+    return bool(int(job.get("flags") or 0) & FLAGS["convert_path"])
 
 
 def argv_for(job: Mapping[str, Any], name: str | None, prefixes: Mapping[str, str] | None = None) -> list[str]:
@@ -105,10 +80,23 @@ def argv_for(job: Mapping[str, Any], name: str | None, prefixes: Mapping[str, st
     if not isinstance(cmdline, str) or not cmdline.strip():
         raise Invalid("the job has no command line", field="package.cmdline", hint="Give the command as one text.")
     values = {} if name is None else frame_values(name, _padding(package))
-    text = expand(cmdline, values, prefixes or {})
+    text = expand(cmdline, values, prefixes or {}, everywhere=_converts(job))
     if "\0" in text:
         raise Invalid("a command line cannot hold the character NUL", field="package.cmdline")
     return [str(package.get("shell") or DEFAULT_SHELL), "-c", text]
+
+
+def cwd_for(job: Mapping[str, Any], prefixes: Mapping[str, str]) -> str:
+    """The job's folder as this host's system writes it; empty when it names none."""
+    cwd = expand(str(job.get("cwd") or ""), {}, prefixes)
+    return convert_path(cwd, prefixes) if _converts(job) else cwd
+
+
+def flight_argv(job: Mapping[str, Any], command: str, prefixes: Mapping[str, str]) -> list[str]:
+    """The program and its arguments for one flight check of a job of any type."""
+    shell = (job.get("package") or {}).get("shell")
+    told = {"prototype": PROTOTYPES[0], "flags": job.get("flags"), "package": {"cmdline": command, "shell": shell}}
+    return argv_for(told, None, prefixes)
 
 
 def without_shell(argv: list[str]) -> list[str]:

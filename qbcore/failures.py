@@ -49,4 +49,6 @@ def _found(row: AttemptRow) -> bool:
 
 
 def _plain(row: AttemptRow) -> str:
+    if row.exit_code is None and not row.signal:
+        return "the program said that it failed, without an error line"
     return f"ended by signal {row.signal}" if row.signal else f"exit code {row.exit_code} without an error line"

@@ -15,6 +15,7 @@ from qbcore import acting, events, folding, history
 from qbcore.control import placements, work
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import GrantRow, HostRow
+from qbcore.paths import prefixes_for
 from qbcore.permissions import digest, redeem_join
 from qbcore.states import Ending, HostState, Status
 from qbcore.writing import clock, locked, writing
@@ -119,6 +120,7 @@ def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
         "lease": settings.FARM_LEASE,
         "beat": beat_seconds(),
         "slots": int(host.totals.get("processors", 1)),
+        "paths": prefixes_for(settings.FARM_PATHS, host.os),
         "keep": keep,
     }
 

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
-from qbcore import events, failures, filling, folding, hosts, logs, runs
+from qbcore import events, failures, filling, folding, hosts, logs, looping, runs
 from qbcore.control import work
 from qbcore.models import AttemptRow, DutyRow, GrantRow, JobRow, SubmissionRow, WorkRow
 from qbcore.states import Status
@@ -113,6 +113,7 @@ DUTIES = (
     Duty("retries", 1.0, due_retries),
     Duty("fill", 5.0, filling.fill_forgotten),
     Duty("explain", 2.0, failures.explain_recent),
+    Duty("overdue", 1.0, looping.end_overdue),
     Duty("runs", 5.0, send_runs),
     Duty("forget", 600.0, forget),
 )

@@ -44,17 +44,18 @@ PRODUCTION = (
 )  # fmt: skip
 ALIASES = {"agendatimelimit": "agenda_timelimit", "agendatimeout": "agenda_timeout"}
 FLAGS_NOT_YET = (
-    "expand", "mail", "auto_wrangling", "migrate_on_frame_retry", "convert_path",
+    "expand", "mail", "auto_wrangling", "migrate_on_frame_retry",
 )  # fmt: skip
 NOT_YET: dict[str, str] = {
     "callbacks": "callbacks are not run by this version: leave them out",
     "hostorder": "hostorder is not honoured by this version: leave it out",
-    "preflights": "flight checks are not run by this version: leave preflights out",
-    "postflights": "flight checks are not run by this version: leave postflights out",
     "max_cpus": "max_cpus is not honoured by this version: set cpus",
     "timeout": "timeout raises an event, which this version does not: use timelimit",
     "agenda_timeout": "agenda_timeout raises an event, which this version does not: use agenda_timelimit",
 }
+FLIGHTS = ("preflights", "postflights")
+MOST_FLIGHTS = 100
+TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 READ_ONLY = frozenset([
     "id", "status", "subjobstatus", "agendastatus", "reason", "todo", "cpustally", "todotally", "timesubmit",
     "timestart", "timecomplete", "lastupdate", "localorder", "globalorder", "serverid", "flagsstring", "subjobs",
@@ -74,9 +75,10 @@ def columns(job: Mapping[str, Any]) -> dict[str, Any]:
     found["flags"] = flags(job)
     found["package"] = mapping(job, "package")
     found["env"] = _env(job)
+    found |= {key: _flights(job, key) for key in FLIGHTS}
     found["show"] = text(job, "prod_show") or str(found["package"].get("show", ""))
     check_words(found)
-    known = {*TEXTS, *NUMBERS, *READ_ONLY, *NOT_YET}
+    known = {*TEXTS, *NUMBERS, *READ_ONLY, *NOT_YET, *FLIGHTS}
     found["extra"] = {str(key): value for key, value in job.items() if key not in known}
     return found
 
@@ -89,8 +91,22 @@ def _env(job: Mapping[str, Any]) -> dict[str, str]:
     return env
 
 
+def _flights(job: Mapping[str, Any], key: str) -> list[str]:
+    """The commands of flight checks: a list, or one text in which commas and line ends part them."""
+    value = job.get(key)
+    given = re.split("[,\n]", value) if isinstance(value, str) else value or []
+    if not isinstance(given, (list, tuple)) or len(given) > MOST_FLIGHTS:
+        raise Invalid(f"{key} must be a list of at most {MOST_FLIGHTS} commands", field=key)
+    for number, one in enumerate(given):
+        if not isinstance(one, str) or len(one) > LONGEST_TEXT or UNSTORABLE.search(one):
+            raise Invalid("a flight check must be a command line", field=f"{key}[{number}]", hint="Give it as a text.")
+    return [one.strip() for one in given if one.strip()]
+
+
 def check_command(found: Mapping[str, Any], items: Items | range | None) -> None:
     """Refuses what a worker could not run: no command line, a padding that is no number."""
+    if found["prototype"] not in PROTOTYPES:
+        return  # what the package of a custom type must hold is known to its own program
     first = items[0] if items else None
     name = str(first) if isinstance(first, int) else first[0] if first else None
     argv_for({"prototype": found["prototype"], "package": found["package"]}, name)
@@ -100,11 +116,11 @@ def _refuse_what_is_not_honoured(job: Mapping[str, Any]) -> None:
     prototype = job.get("prototype")
     if not prototype:
         raise Invalid("a job needs a prototype", field="prototype", hint=f"Give one of {', '.join(PROTOTYPES)}.")
-    if prototype not in PROTOTYPES:
-        raise Unsupported(
-            f"{prototype!r} is no job type that this version runs",
+    if not isinstance(prototype, str) or not TYPE_NAME.fullmatch(prototype):
+        raise Invalid(
+            f"{prototype!r} is no name of a job type",
             field="prototype",
-            hint=f"Give one of {', '.join(PROTOTYPES)}.",
+            hint="Use up to 63 letters, digits, '.', '-' and '_'.",
         )
     for key, sentence in NOT_YET.items():
         if job.get(key) not in (None, "", 0, "0", -1, "-1", [], {}):
@@ -185,6 +201,11 @@ def check_words(found: dict[str, Any]) -> None:
 def is_own_unit(prototype: str, todo: int) -> bool:
     """Whether each subjob of such a job is a unit of its own: a ranged job without items has nothing to do instead."""
     return not todo and prototype not in RANGED
+
+
+def loops(prototype: str, todo: int) -> bool:
+    """Whether each subjob of such a job is one process that asks for the job's items itself."""
+    return todo > 0 and prototype not in PROTOTYPES
 
 
 def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> Items | range | None:

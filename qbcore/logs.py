@@ -122,7 +122,8 @@ def attempt_range(row: AttemptRow, stream: str) -> tuple[int, int]:
     if row.reported:
         return (row.out_from, row.out_to) if stream == "out" else (row.err_from, row.err_to)
     earlier = AttemptRow.objects.filter(grant_id=row.grant_id, pk__lt=row.pk, reported=True)
-    start = earlier.aggregate(end=Max(f"{stream}_to"))["end"] or 0
+    begun = row.out_from if stream == "out" else row.err_from
+    start = max(begun, earlier.aggregate(end=Max(f"{stream}_to"))["end"] or 0)
     file = path(row.job_id, row.subjob, row.grant_id, stream)
     return start, max(start, file.stat().st_size if file.exists() else 0)
 
@@ -193,11 +194,14 @@ def _rows(ids: list[Any], streams: tuple[str, ...], pos: int, length: int | None
 def _joined(job: int, subjob: int, streams: tuple[str, ...], pos: int, length: int | None) -> tuple[bytes, int]:
     if len(streams) == 1:
         return read(job, subjob, streams[0], pos, length)
-    parts = []
+    parts: list[tuple[Path, int, int]] = []
+    ends: dict[Path, int] = {}
     for row in AttemptRow.objects.filter(job_id=job, subjob=subjob).order_by("pk"):
         for stream in streams:
             file = path(job, subjob, row.grant_id, stream)
             if file.exists():
                 start, end = attempt_range(row, stream)
-                parts.append((file, start, max(start, min(end, file.stat().st_size))))
+                start = max(start, ends.get(file, 0))  # an item of a program lies within what the program wrote
+                ends[file] = max(start, min(end, file.stat().st_size))
+                parts.append((file, start, ends[file]))
     return _read_files(parts, pos, length)

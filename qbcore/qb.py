@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qbcore import hostcare, logs, precedence, queries, submission, verbs
+from qbcore import hostcare, logs, looping, precedence, queries, submission, verbs
 
 EXPOSED: dict[str, Callable[..., Any]] = {
     door.__name__: door
@@ -55,6 +55,10 @@ EXPOSED: dict[str, Callable[..., Any]] = {
         logs.stdout,
         logs.stderr,
         logs.log,
+        looping.jobobj,
+        looping.requestwork,
+        looping.reportwork,
+        looping.reportjob,
     )
 }
 

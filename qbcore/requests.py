@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qbcore.control.attempts import Report
-from qbcore.control.placements import UNIT
+from qbcore.control.flights import UNIT
 from qbcore.errors import Invalid
 
 MOST = 1024
@@ -57,7 +57,7 @@ def report_of(line: Any, number: int) -> tuple[int, Report]:
         cpu=_amount(line, "cpu"),
         out=_span(line, "out"),
         err=_span(line, "err"),
-        result=_storable(result) if isinstance(result, Mapping) and result else None,
+        result=None if result in (None, {}) else _storable(result),
     )
     return whole(line, "grant"), report
 

@@ -23,7 +23,7 @@ Agenda = jobspec.Items | range | None
 MODIFIABLE = [
     "priority", "timelimit", "agenda_timelimit", "name", "label", "account", "notes", "cluster", "restrictions",
     "requirements", "reservations", "groups", "hosts", "omithosts", "omitgroups", "pgrp", "cpus", "env", "retrywork",
-    "retrysubjob", "retrywork_delay", "mailaddress", *jobspec.PRODUCTION,
+    "retrysubjob", "retrywork_delay", "mailaddress", *jobspec.FLIGHTS, *jobspec.PRODUCTION,
 ]  # fmt: skip
 
 

@@ -16,13 +16,13 @@ from typing import Any
 from django.db.models import Count, Q
 
 from qbcore import acting, events, filling, folding, history, spans
-from qbcore.control import departures, jobs, subjobs, work
+from qbcore.control import departures, jobs, loops, subjobs, work
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob, parse_work
 from qbcore.models import JobRow, SubjobRow, WorkRow
 from qbcore.permissions import need, visible_jobs
 from qbcore.positions import FRAME, at, positions_named
 from qbcore.ranges import rangejoin
-from qbcore.states import DONE, LIVE, Hold, Status
+from qbcore.states import DONE, LIVE, PLACED, Hold, Status
 from qbcore.writing import clock, locked, writing
 
 COUNT = Count("pos")
@@ -137,11 +137,14 @@ def act_on_work(
         return []
     now = clock()
     row = WORK_VERBS[verb]
+    if row.frm & PLACED:
+        loops.holders(job, where)
     items = work.take(job.pk, frm=row.frm, where=where, after=after, limit=limit)
     if not items:
         return []
     _wake_for(job, items)
     row.act(job.pk, items, now=now)
+    loops.stop(job, items, now=now)
     if row.lifts:
         subjobs.lift(job, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
     if row.revives:

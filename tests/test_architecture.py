@@ -20,25 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators", "archive", "remote", "surface")
 SERVER_WORDS = (
     *("states", "values", "conditions", "grammar", "expressions", "reservations", "clusters", "hostorder"),
-    *("triggers", "signatures", "spans", "commands", "candidates", "plan", "words", "shortlists", "pool", "jobspec"),
+    *("triggers", "signatures", "spans", "paths", "commands", "candidates", "plan", "words", "shortlists", "pool"),
+    "jobspec",
 )
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "listing", "queries", "logs"),
     *("control", "filling", "folding", "failures", "positions", "verbs", "precedence"),
-    *(
-        "dependencies",
-        "submission",
-        "archiving",
-        "hosts",
-        "hostcare",
-        "dispatch",
-        "requests",
-        "backend",
-        "runs",
-        "housekeeping",
-    ),
+    *("dependencies", "submission", "looping", "archiving", "hosts", "hostcare"),
+    *("dispatch", "requests", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

@@ -10,11 +10,11 @@ from typing import Any
 
 from django.db import connection
 
-from qbcore.control import subjobs, work
-from qbcore.control.placements import UNIT, attempt_row, last_attempt_number
+from qbcore.control import work
+from qbcore.control.placements import attempt_row, last_attempt_number
 from qbcore.errors import Invalid
-from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
-from qbcore.states import PLACED, Ending, Status
+from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
+from qbcore.states import Ending, Status
 from qbcore.writing import locked, on_postgres
 
 
@@ -33,29 +33,11 @@ class Report:
     cpu: float = 0.0
     out: tuple[int, int] = (0, 0)
     err: tuple[int, int] = (0, 0)
-    result: dict[str, Any] | None = field(default=None, hash=False)
+    result: Any = field(default=None, hash=False)
 
     @property
     def good(self) -> bool:
         return self.reason == "exit" and self.exit_code == 0 and not self.signal
-
-
-def finish(job: JobRow, grant: GrantRow, reports: Sequence[Report], *, now: datetime) -> list[AttemptRow]:
-    """Takes reports of one grant in: what still belongs to its attempt is turned. Answers the failed."""
-    known = {row.pk: row for row in AttemptRow.objects.filter(pk__in=[report.attempt for report in reports])}
-    once = {report.attempt: report for report in reversed(reports)}.values()  # said twice: the first counts
-    fresh = [report for report in once if report.attempt not in known or not known[report.attempt].reported]
-    units = [report for report in fresh if report.pos == UNIT]
-    frames = [report for report in fresh if report.pos != UNIT]
-    endings = {report.attempt: _finish_unit(job, grant, report, now=now) for report in units}
-    rows, turned = _finish_frames(job, grant, frames, known, now=now)
-    endings |= turned
-    _refuse_foreign(grant, endings, known)
-    written = [_record(job, grant, report, known.get(report.attempt), rows, endings, now) for report in fresh]
-    AttemptRow.objects.bulk_create(
-        written, update_conflicts=True, unique_fields=["id"], update_fields=REPORTED, batch_size=500
-    )
-    return [row for row in written if row.ending == Ending.FAILED]
 
 
 REPORTED = [
@@ -72,10 +54,12 @@ REPORTED = [
     "out_to",
     "err_from",
     "err_to",
+    "error_line",
+    "error_key",
 ]
 
 
-def _refuse_foreign(grant: GrantRow, endings: Mapping[int, Ending], known: Mapping[int, AttemptRow]) -> None:
+def refuse_foreign(grant: GrantRow, endings: Mapping[int, Ending], known: Mapping[int, AttemptRow]) -> None:
     """A host speaks for its own attempts only: not for another grant's, nor for numbers that nobody gave out."""
     foreign = {number for number, row in known.items() if row.grant_id != grant.pk}
     unknown = {number for number, ending in endings.items() if ending == Ending.LATE and number not in known}
@@ -85,25 +69,7 @@ def _refuse_foreign(grant: GrantRow, endings: Mapping[int, Ending], known: Mappi
         raise Invalid(f"attempt {min(foreign)} was not given to grant {grant.pk}", field="reports")
 
 
-def _finish_unit(job: JobRow, grant: GrantRow, report: Report, *, now: datetime) -> Ending:
-    row = locked(SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, attempt_id=report.attempt)).first()
-    if row is None or row.status not in PLACED:
-        return Ending.LATE
-    if report.reason == "ended":
-        to, ending, retries = Status.PENDING, Ending.INTERRUPTED, row.retries
-    elif report.good:
-        to, ending, retries = Status.COMPLETE, Ending.COMPLETE, row.retries
-    else:
-        again = row.retries < job.retrysubjob
-        to, ending, retries = Status.PENDING if again else Status.FAILED, Ending.FAILED, row.retries + again
-    asked = row.asked if to == Status.PENDING else ""
-    subjobs.turn(job.pk, [row], Status.of(asked) if asked else to, now=now, retries=retries)
-    good = int(report.good)
-    work.delta(job.pk, {}, timed=good, seconds=report.seconds * good)
-    return ending
-
-
-def _finish_frames(
+def finish_frames(
     job: JobRow, grant: GrantRow, reports: Sequence[Report], known: Mapping[int, AttemptRow], *, now: datetime
 ) -> tuple[dict[int, WorkRow], dict[int, Ending]]:
     """Turns items that still belong to the attempt reported; answers items and endings by attempt."""
@@ -118,10 +84,10 @@ def _finish_frames(
         if item is None or item.pos in turned or not _counts(item, report, known.get(report.attempt), grant):
             endings[report.attempt] = Ending.LATE
             continue
-        to, endings[report.attempt], retries = _outcome(job, item, report)
+        to, endings[report.attempt], retries = outcome(job, item, report)
         turns.append((item, report, to, retries))
         turned.add(item.pos)
-    _turn_many(job, turns, now)
+    turn_many(job, turns, now)
     return {report.attempt: items[report.pos] for report in reports if report.pos in items}, endings
 
 
@@ -133,7 +99,7 @@ def _counts(item: WorkRow, report: Report, attempt: AttemptRow | None, grant: Gr
     return lost and report.good and item.status == Status.PENDING and item.attempt_id is None
 
 
-def _outcome(job: JobRow, item: WorkRow, report: Report) -> tuple[Status, Ending, int]:
+def outcome(job: JobRow, item: WorkRow, report: Report) -> tuple[Status, Ending, int]:
     if report.good:
         return Status.COMPLETE, Ending.COMPLETE, item.retries
     if report.reason == "ended":
@@ -150,10 +116,10 @@ TURNED = {
     "seconds": "double precision",
     "attempts": "integer",
 }
-"""The columns of the values in `_turn_many`, in order, with their type in SQL."""
+"""The columns of the values in `turn_many`, in order, with their type in SQL."""
 
 
-def _turn_many(job: JobRow, turns: Sequence[tuple[WorkRow, Report, Status, int]], now: datetime) -> None:
+def turn_many(job: JobRow, turns: Sequence[tuple[WorkRow, Report, Status, int]], now: datetime) -> None:
     """All these items to their new statuses in one statement, with one delta."""
     if not turns:
         return
@@ -189,7 +155,7 @@ def _time_type() -> str:
     return "timestamptz" if on_postgres() else "text"
 
 
-def _record(
+def record(
     job: JobRow,
     grant: GrantRow,
     report: Report,

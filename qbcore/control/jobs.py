@@ -10,7 +10,6 @@ from datetime import datetime
 
 from qbcore import events
 from qbcore.control import subjobs, work
-from qbcore.jobspec import is_own_unit
 from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TrackRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
 from qbcore.writing import locked
@@ -125,9 +124,7 @@ def resume(job: JobRow, only: int | None, now: datetime) -> Changed:
 
 
 def end_units(job: JobRow, found: Sequence[SubjobRow], ending: Ending, *, now: datetime) -> None:
-    """Ends the attempts of a job without agenda, whose units are its subjobs themselves."""
-    if not is_own_unit(job.prototype, job.todo):
-        return
+    """Ends the attempts at the subjobs themselves: their processes, or their flight checks."""
     units = [WorkRow(pos=-1, status=row.status, attempt_id=row.attempt_id) for row in found]
     work.interrupt(units, ending, now=now)
 

@@ -14,7 +14,8 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from qbcore import events
-from qbcore.control import subjobs, work
+from qbcore.control import flights, subjobs, work
+from qbcore.control.flights import UNIT, Step, has_process
 from qbcore.models import AttemptRow, CounterRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import PLACED, Ending, Hold, Status
 from qbcore.writing import locked, on_postgres
@@ -25,18 +26,15 @@ RESERVED_SECONDS = 10
 LOSSES = 3
 
 
-UNIT = -1
-"""The position that stands for the subjob itself, in a job without agenda."""
-
-
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame given to a grant: its attempt's number and what to do."""
+    """A frame given to a grant: its attempt's number and what to do; `command` is a flight check's."""
 
     attempt: int
     pos: int
     name: str
     package: dict[str, Any] | None
+    command: str = ""
 
 
 def attempt_numbers(count: int) -> list[int]:
@@ -73,6 +71,7 @@ def place(job_id: int, host: HostRow, taken: dict[str, float], *, now: datetime)
     SubjobRow.objects.filter(job_id=job_id, idx=subjob.idx).update(
         status=Status.RUNNING,
         asked="",
+        told="",
         grant_id=grant.pk,
         host_id=host.pk,
         host_name=host.name,
@@ -83,7 +82,7 @@ def place(job_id: int, host: HostRow, taken: dict[str, float], *, now: datetime)
     return grant
 
 
-def _free(job: JobRow, now: datetime) -> QuerySet[WorkRow]:
+def free(job: JobRow, now: datetime) -> QuerySet[WorkRow]:
     """Pending items that no grant holds."""
     free = Q(reserved_until__isnull=True) | Q(reserved_until__lt=now)
     return WorkRow.objects.filter(free, job_id=job.pk, status=Status.PENDING)
@@ -91,14 +90,18 @@ def _free(job: JobRow, now: datetime) -> QuerySet[WorkRow]:
 
 def claimable(job: JobRow, *, now: datetime) -> bool:
     """Whether a grant would find something to do, so that none is made in vain."""
-    return not job.todo or _free(job, now).exists()
+    return not job.todo or free(job, now).exists()
 
 
 def claim(job: JobRow, grant: GrantRow, count: int, *, now: datetime, running: int) -> list[Frame]:
-    """Up to *count* pending items for the grant: the first *running* of them run at once, the rest are reserved."""
-    if not job.todo:
-        return _claim_unit(job, grant, now=now)
-    rows = locked(_free(job, now), skip=True)
+    """Up to *count* pending items for the grant: the first *running* of them run at once, the rest are reserved.
+
+    What its subjob is to do itself comes first, alone.
+    """
+    step = flights.following(job, flights.done(job, grant), idle=False)
+    if step or has_process(job):
+        return _claim_unit(job, grant, step, now=now) if step else []
+    rows = locked(free(job, now), skip=True)
     items = list(rows.order_by("rank").only("pos", "name", "package", "attempts", "status")[:count])
     if not items:
         return []
@@ -167,16 +170,22 @@ def attempt_row(
     )
 
 
-def _claim_unit(job: JobRow, grant: GrantRow, *, now: datetime) -> list[Frame]:
-    """The subjob itself, once a grant: its attempt is kept in the subjob's row."""
+def claim_last(job: JobRow, grant: GrantRow, *, now: datetime) -> list[Frame]:
+    """What is left to do once no frame is: a postflight."""
+    step = flights.following(job, flights.done(job, grant), idle=True)
+    return _claim_unit(job, grant, step, now=now) if step else []
+
+
+def _claim_unit(job: JobRow, grant: GrantRow, step: Step, *, now: datetime) -> list[Frame]:
+    """A step of the subjob itself, one at a time: its attempt is kept in the subjob's row."""
     [number] = attempt_numbers(1)
     mine = SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, grant_id=grant.pk, attempt_id__isnull=True)
     if not mine.update(attempt_id=number, updated=now):
         return []
     nth = AttemptRow.objects.filter(job_id=job.pk, subjob=grant.idx, pos=UNIT).count() + 1
-    attempt_row(job, grant, number, UNIT, "", nth, started=now).save(force_insert=True)
+    attempt_row(job, grant, number, UNIT, step.name, nth, started=now).save(force_insert=True)
     work.delta(job.pk, {})
-    return [Frame(number, UNIT, "", None)]
+    return [Frame(number, UNIT, step.name, None, step.command)]
 
 
 def close(grants: Sequence[GrantRow], ending: Ending, *, now: datetime) -> None:

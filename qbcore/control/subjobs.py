@@ -33,7 +33,7 @@ def turn(job: int, subjobs: Sequence[SubjobRow], to: Status, *, now: datetime, t
     if not subjobs:
         return
     if to not in PLACED:
-        also = {"grant_id": None, "attempt_id": None, "asked": "", **also}
+        also = {"grant_id": None, "attempt_id": None, "asked": "", "told": "", **also}
         also.setdefault("timecomplete", now if to in DONE else None)
     SubjobRow.objects.filter(job_id=job, idx__in=[row.idx for row in subjobs]).update(status=to, updated=now, **also)
     if not told:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from qbcore.models import AttemptRow, DeltaRow, WorkRow
 from qbcore.states import LIVE, Ending, Hold, Status
@@ -109,4 +109,7 @@ def suspend(job: int, grants: Iterable[int], *, now: datetime) -> None:
 
 def resume(job: int, grants: Iterable[int], *, now: datetime) -> None:
     items = take(job, frm=[Status.SUSPENDED], where=Q(grant_id__in=list(grants)))
+    for late in WorkRow.objects.filter(job_id=job, pos__in=[item.pos for item in items], reserved_until__isnull=False):
+        stood_still = now - late.updated
+        WorkRow.objects.filter(job_id=job, pos=late.pos).update(reserved_until=F("reserved_until") + stood_still)
     turn(job, items, Status.RUNNING, now=now)

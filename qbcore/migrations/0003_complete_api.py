@@ -63,6 +63,11 @@ class Migration(migrations.Migration):
             field=models.TextField(default=''),
         ),
         migrations.AddField(
+            model_name='subjobrow',
+            name='told',
+            field=models.CharField(blank=True, default='', max_length=12),
+        ),
+        migrations.AddField(
             model_name='jobrow',
             name='unfilled',
             field=models.IntegerField(default=0),

@@ -124,6 +124,7 @@ class SubjobRow(models.Model):
     idx = models.IntegerField()
     status = status_field()
     asked = models.CharField(max_length=12, default="", blank=True)  # what it becomes once its current item is done
+    told = models.CharField(max_length=12, default="", blank=True)  # what its own program says that it shall become
     grant_id = models.BigIntegerField(null=True)
     attempt_id = models.BigIntegerField(null=True)  # of a job without agenda: the subjob is its own unit
     host_id = models.BigIntegerField(null=True)
@@ -157,7 +158,7 @@ class WorkRow(models.Model):
     attempt_id = models.BigIntegerField(null=True)
     grant_id = models.BigIntegerField(null=True)
     subjob = models.IntegerField(default=-1)
-    reserved_until = models.DateTimeField(null=True)
+    reserved_until = models.DateTimeField(null=True)  # or when a running one that a program asked for is out of time
     wait_until = models.DateTimeField(null=True)
     updated = models.DateTimeField()
     started = models.DateTimeField(null=True)

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import compress
 from typing import Any
 
+from django.db.models import JSONField, Value
+
 from qbcore import acting, constants
 from qbcore.errors import Invalid
 from qbcore.ids import flatten, parse_job_or_subjob
@@ -22,7 +24,7 @@ JOB_COLUMNS = [
     "cluster", "restrictions", "requirements", "reservations", "hosts", "omithosts", "groups", "omitgroups",
     "hostorder", "dependency", "flags", "priority", "localorder", "cpus", "max_cpus", "todo", "package", "env", "cwd",
     "timeout", "timelimit", "agenda_timeout", "agenda_timelimit", "retrywork", "retrywork_delay", "retrysubjob",
-    "reason",
+    "reason", "preflights", "postflights",
 ]  # fmt: skip
 
 
@@ -136,6 +138,9 @@ def tally(counts: Mapping[Status, int]) -> dict[str, int]:
     return {word: by_word.get(word, 0) for word in constants.TALLY_STATUSES}
 
 
+JSON_NULL = Value(None, JSONField())
+
+
 def _add_agendas(jobs: list[Job]) -> None:
     agendas: dict[int, list[Work]] = defaultdict(list)
     ids = [job["id"] for job in jobs]
@@ -143,8 +148,21 @@ def _add_agendas(jobs: list[Job]) -> None:
     rows = WorkRow.objects.filter(job_id__in=ids).order_by("job_id", "pos").values_list(*WORK_COLUMNS)
     for row in rows.iterator(chunk_size=5000):
         agendas[row[0]].append(_work(row, hosts))
+    _set_nulls(agendas)
     for job in jobs:
         dict.__setitem__(job, "agenda", agendas[job["id"]])
+
+
+def _set_nulls(agendas: Mapping[int, list[Work]]) -> None:
+    """Items whose program gave null back; those that gave nothing have {}."""
+    rows = WorkRow.objects.filter(job_id__in=list(agendas), result=JSON_NULL).values_list("job_id", "pos")
+    given: dict[int, set[int]] = defaultdict(set)
+    for number, pos in rows:
+        given[number].add(pos)
+    for number, places in given.items():
+        for item in agendas[number]:
+            if item["id"] in places:
+                item["resultpackage"] = item["result"] = None
 
 
 def _hosts_of(jobs: list[Job]) -> dict[tuple[int, int], str]:

@@ -40,6 +40,8 @@ def places(job: int) -> list[str]:
         ("prod_shot", "020", "020"),
         ("prod_show", "oz", "oz"),
         ("notes", "see mail", "see mail"),
+        ("preflights", "mount /show, df -h\n", ["mount /show", "df -h"]),
+        ("postflights", ["sync; ls -l a,b", " "], ["sync; ls -l a,b"]),
     ],
 )
 def test_a_parameter_is_checked_and_stored_as_submit_would(name: str, given: Any, stored: Any) -> None:

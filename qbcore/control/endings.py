@@ -1,0 +1,103 @@
+"""Reports of one grant are taken in: of frames, and of what the subjob did itself (its process, its flight checks)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from qbcore.constants import FLAGS
+from qbcore.control import flights, loops, subjobs, work
+from qbcore.control.attempts import REPORTED, Report, finish_frames, record, refuse_foreign
+from qbcore.control.flights import UNIT
+from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
+from qbcore.states import PLACED, Ending, Status
+from qbcore.writing import locked
+
+
+def finish(job: JobRow, grant: GrantRow, reports: Sequence[Report], *, now: datetime) -> list[AttemptRow]:
+    """Takes reports of one grant in: what still belongs to its attempt is turned. Answers the failed."""
+    known = {row.pk: row for row in AttemptRow.objects.filter(pk__in=[report.attempt for report in reports])}
+    once = {report.attempt: report for report in reversed(reports)}.values()  # said twice: the first counts
+    fresh = [report for report in once if report.attempt not in known or not known[report.attempt].reported]
+    units = [report for report in fresh if report.pos == UNIT]
+    frames = [report for report in fresh if report.pos != UNIT]
+    endings = {report.attempt: _finish_unit(job, grant, report, known.get(report.attempt), now) for report in units}
+    rows, turned = finish_frames(job, grant, frames, known, now=now)
+    endings |= turned
+    refuse_foreign(grant, endings, known)
+    written = [record(job, grant, report, known.get(report.attempt), rows, endings, now) for report in fresh]
+    for row in written:
+        _explain_flight(job, row)
+    AttemptRow.objects.bulk_create(
+        written, update_conflicts=True, unique_fields=["id"], update_fields=REPORTED, batch_size=500
+    )
+    return [row for row in written if row.ending == Ending.FAILED]
+
+
+def _finish_unit(job: JobRow, grant: GrantRow, report: Report, attempt: AttemptRow | None, now: datetime) -> Ending:
+    row = locked(SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, attempt_id=report.attempt)).first()
+    if row is None or row.status not in PLACED:
+        return Ending.LATE
+    step = attempt.frame if attempt else ""
+    loops.let_go(job, grant, report, now=now)
+    told = row.told if report.good else ""
+    if report.reason == "ended":
+        _leave(job, row, Status.PENDING, now)
+        return Ending.INTERRUPTED
+    if not report.good or told == Status.FAILED.word:
+        again = row.retries < job.retrysubjob
+        _leave(job, row, Status.PENDING if again else Status.FAILED, now, retries=row.retries + again)
+        return Ending.FAILED
+    if told == Status.KILLED.word:
+        _leave(job, row, Status.KILLED, now)
+        return Ending.KILLED
+    _go_on(job, grant, row, step, now)
+    counted = int(not step and not job.todo)
+    work.delta(job.pk, {}, timed=counted, seconds=report.seconds * counted)
+    return Ending.COMPLETE
+
+
+def _go_on(job: JobRow, grant: GrantRow, row: SubjobRow, step: str, now: datetime) -> None:
+    """A step went well: the subjob stays for the next one, or it has done what it was to do here."""
+    frames_follow = step.startswith(flights.BEFORE) and not flights.has_process(job)
+    if frames_follow or flights.following(job, [*flights.done(job, grant), step], idle=True):
+        SubjobRow.objects.filter(job_id=job.pk, idx=row.idx).update(attempt_id=None, updated=now)
+        return
+    told = Status.of(row.told) if row.told else None
+    if told is None:
+        told = after(job, row) if job.todo else Status.COMPLETE
+    _leave(job, row, told, now)
+
+
+def _leave(job: JobRow, row: SubjobRow, to: Status, now: datetime, *, retries: int | None = None) -> None:
+    """The subjob leaves its place; one that is only pending becomes what it was asked to become."""
+    asked = row.asked if to == Status.PENDING else ""
+    retries = row.retries if retries is None else retries
+    subjobs.turn(job.pk, [row], Status.of(asked) if asked else to, now=now, retries=retries)
+    work.delta(job.pk, {})
+
+
+def after(job: JobRow, subjob: SubjobRow) -> Status:
+    """What a subjob with nothing to do becomes: pending while items wait, are blocked or reserved elsewhere."""
+    if subjob.asked:
+        return Status.of(subjob.asked)
+    if job.unfilled or job.flags & FLAGS["disable_auto_complete"]:
+        return Status.PENDING
+    later = [Status.PENDING, Status.WAITING, Status.BLOCKED]
+    return Status.PENDING if WorkRow.objects.filter(job_id=job.pk, status__in=later).exists() else Status.COMPLETE
+
+
+def unheld(unit: SubjobRow, *, now: datetime) -> None:
+    """A step that the farm gave and the worker does not know (its answer was lost) is given anew."""
+    AttemptRow.objects.filter(pk=unit.attempt_id or 0, ended__isnull=True).update(ended=now, ending=Ending.INTERRUPTED)
+    same = SubjobRow.objects.filter(job_id=unit.job_id, idx=unit.idx, attempt_id=unit.attempt_id)
+    same.update(attempt_id=None, updated=now)
+
+
+def _explain_flight(job: JobRow, row: AttemptRow) -> None:
+    """A flight check that failed says which one it was; its own output stands in the log."""
+    if row.pos != UNIT or not row.frame or row.ending != Ending.FAILED:
+        return
+    how = row.message or f"ended with exit code {row.exit_code}"
+    row.message = f"{row.frame} ({flights.command_of(job, row.frame)}) {how}"[:1000]
+    row.error_line, row.error_key = row.message[:400], f"{row.frame.split()[0]} failed"
