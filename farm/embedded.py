@@ -173,7 +173,8 @@ class LocalWorker:
     def _environment(self) -> dict[str, str]:
         """The farm's secrets stay here: a worker needs none of them."""
         hidden = ("FARM_", "DATABASE_URL", "REDIS_URL", "QB_")
-        return {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
+        own = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
+        return {**own, "FARM_JOBTYPES": os.environ.get("FARM_JOBTYPES", "")}
 
     def stop(self, deadline: float) -> None:
         with self._starting:

@@ -99,5 +99,7 @@ def _explain_flight(job: JobRow, row: AttemptRow) -> None:
     if row.pos != UNIT or not row.frame or row.ending != Ending.FAILED:
         return
     how = row.message or f"ended with exit code {row.exit_code}"
+    if row.exit_code is None and row.signal is None:
+        how = f"could not be started: {how}"
     row.message = f"{row.frame} ({flights.command_of(job, row.frame)}) {how}"[:1000]
     row.error_line, row.error_key = row.message[:400], f"{row.frame.split()[0]} failed"

@@ -7,7 +7,7 @@ import platform
 import pwd
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,11 @@ VERSION = "0.2.0"
 _MB = 1024 * 1024
 
 
-def facts(address: Address, slots: int) -> dict[str, Any]:
-    """The facts of a hello (docs/worker.md); memory in MB, speed in MHz. `address` is the supervisor's."""
+def facts(address: Address, slots: int, jobtypes: Iterable[str] = ()) -> dict[str, Any]:
+    """The facts of a hello (docs/worker.md); memory in MB, speed in MHz. `address` is the supervisor's.
+
+    `jobtypes`: the custom ones, beside those that every worker runs.
+    """
     own = _own_address(address)
     speed = psutil.cpu_freq()
     return {
@@ -36,7 +39,7 @@ def facts(address: Address, slots: int) -> dict[str, Any]:
         "version": VERSION,
         "properties": {},
         "resources": {},
-        "jobtypes": list(PROTOTYPES),
+        "jobtypes": [*PROTOTYPES, *jobtypes],
         "slots": slots,
     }
 

@@ -6,11 +6,12 @@ import math
 import signal
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from qbcore.commands import argv_for, environment
+from qbcore.commands import argv_for, cwd_for, environment, flight_argv
 from qbcore.errors import Invalid
+from qbcore.worker.jobtypes import JobType
 from qbcore.worker.process import NotStarted, Process, start
 from qbcore.worker.reports import Report
 from qbcore.worker.spool import Spool
@@ -22,11 +23,30 @@ Frame = dict[str, Any]
 
 @dataclass(frozen=True)
 class Site:
-    """What all jobs on this host get: the host's part of the environment and the folder of those that name none."""
+    """What all jobs on this host get: the host's part of the environment and the folder of those that name none.
+
+    `paths`: prefixes of other systems' paths and what they are here. `jobtypes`: the custom types that run here.
+    """
 
     environment: Mapping[str, str]
     home: str
     boot: str
+    paths: Mapping[str, str] = field(default_factory=dict)
+    jobtypes: Mapping[str, JobType] = field(default_factory=dict)
+
+    def command(self, job: Mapping[str, Any], frame: Frame) -> list[str]:
+        """What is started for a frame: its flight check, the program of the job's type, or the command line."""
+        if frame.get("command"):
+            return flight_argv(job, frame["command"], self.paths)
+        if (custom := self.jobtypes.get(job["prototype"])) is not None:
+            return custom.argv()
+        return argv_for(job, frame["name"] if frame["pos"] >= 0 else None, self.paths)
+
+    def seen(self, job: Mapping[str, Any], frame: Frame) -> dict[str, str]:
+        """The environment of what is started for a frame."""
+        env = environment(job, frame, self.environment)
+        custom = self.jobtypes.get(job["prototype"])
+        return custom.environment(env) if custom else env
 
 
 @dataclass
@@ -175,12 +195,11 @@ class Grant:
         return self._report(attempt.frame, reason=attempt.reason, message=attempt.message, attempt=attempt)
 
     def _started(self, frame: Frame) -> Attempt:
-        name = frame["name"] if frame["pos"] >= 0 else None
         out, err = self.out.size(), self.err.size()
         process = start(
-            argv_for(self.job, name),
-            env=environment(self.job, frame, self._site.environment),
-            cwd=self.job.get("cwd") or self._site.home,
+            self._site.command(self.job, frame),
+            env=self._site.seen(self.job, frame),
+            cwd=cwd_for(self.job, self._site.paths) or self._site.home,
             out=self.out.file,
             err=self.err.file,
             boot=self._site.boot,

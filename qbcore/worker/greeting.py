@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,15 @@ _VERSION = "this worker speaks version {} of the protocol and the supervisor ano
 
 @dataclass(frozen=True)
 class Welcome:
-    """What a hello gave: the session to speak in, seconds between beats, and how many grants fit here."""
+    """What a hello gave: the session to speak in, seconds between beats, how many grants fit here.
+
+    `paths`: prefixes of other systems' paths and what they are here.
+    """
 
     session: str
     beat: float
     slots: int
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 def identity(folder: StateFolder, client: Client, name: str, join: Path | None) -> Identity:
@@ -69,7 +73,8 @@ def hello(folder: StateFolder, client: Client, facts: dict[str, Any]) -> Welcome
             raise Stopped(f"the supervisor does not know this host's token: {refused}. Join again.") from refused
         break
     folder.keep_session(session, confirmed=True)
-    return Welcome(session, float(answer["beat"]), int(answer.get("slots") or facts["slots"]))
+    slots = int(answer.get("slots") or facts["slots"])
+    return Welcome(session, float(answer["beat"]), slots, dict(answer.get("paths") or {}))
 
 
 def _join(client: Client, name: str, join: Path | None) -> Identity:

@@ -22,6 +22,7 @@ from qbcore.worker.facts import account_environment, facts, home
 from qbcore.worker.grants import Site
 from qbcore.worker.greeting import end_leavings, hello, identity
 from qbcore.worker.groups import boot
+from qbcore.worker.jobtypes import discover
 from qbcore.worker.loop import Worker
 from qbcore.worker.state import StateFolder, Stopped
 
@@ -56,6 +57,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--slots", type=_count, default=os.cpu_count() or 1, help="subjobs at once (default: processors)"
     )
+    parser.add_argument(
+        "--jobtypes",
+        default=os.environ.get("FARM_JOBTYPES", ""),
+        metavar="DIRS",
+        help=f"folders of custom job types, with {os.pathsep!r} between them (default: FARM_JOBTYPES)",
+    )
     parser.add_argument("--allow-root", action="store_true", help="run jobs as root when started as root")
     parser.add_argument("--parent", type=_count, metavar="PID", help="stop when this process is gone")
 
@@ -85,11 +92,12 @@ def _work(folder: StateFolder, options: Namespace) -> Worker:
     client = Client(address)
     known = identity(folder, client, options.name, options.join)
     client.token = known.token
-    welcome = hello(folder, client, facts(address, options.slots))
+    types = discover(options.jobtypes)
+    welcome = hello(folder, client, facts(address, options.slots, types))
     client.close()
     log.info("%s works for %s", known.name, address.url)
     env = account_environment(os.environ, address.url)
-    site = Site(env, home(env), boot())
+    site = Site(env, home(env), boot(), welcome.paths, types)
     return Worker(folder, address, known.token, welcome, site)
 
 

@@ -123,7 +123,7 @@ def test_a_check_that_could_not_start_or_was_killed_says_so() -> None:
     how = {"exit": None, "reason": "spawn", "message": "/nowhere: No such file or directory."}
     hand.sync(reports=[hand.ended(grant, frame, **how)], want=[grant])
     line = AttemptRow.objects.get().error_line
-    assert line == "preflight 1 (/nowhere) /nowhere: No such file or directory."
+    assert line == "preflight 1 (/nowhere) could not be started: /nowhere: No such file or directory."
 
 
 def test_a_check_whose_answer_was_lost_is_given_again() -> None:

@@ -74,6 +74,8 @@ class Supervisor:
         self.accepts = True
         self.websockets = True
         self.give = 1
+        self.commands: dict[str, str] = {}  # of flight checks, by the name of their step
+        self.paths: dict[str, str] = {}
         self.next = 5.0
         self.beat = 1.0
         self.refuse: Callable[[str, Any], tuple[int, str] | int | None] = lambda path, body: None
@@ -202,7 +204,7 @@ class Supervisor:
                 self._take_back(grant, keep=set())
                 grant.gone = True
         keep = [int(number) for number in told["held"] if int(number) in self.grants]
-        return 200, {"host": 1, "name": "a", "lease": 10, "beat": self.beat, "keep": keep}
+        return 200, {"host": 1, "name": "a", "lease": 10, "beat": self.beat, "paths": self.paths, "keep": keep}
 
     def _sync(self, told: Message) -> tuple[int, Message]:
         if told["session"] != self.session:
@@ -275,7 +277,8 @@ class Supervisor:
             attempt = next(self._numbers)
             grant.given[attempt] = (pos, name)
             token = f"qba_{attempt}"
-            found.append({"attempt": attempt, "pos": pos, "name": name, "package": None, "token": token})
+            told = {"attempt": attempt, "pos": pos, "name": name, "package": None, "token": token}
+            found.append({**told, "command": self.commands.get(name, "")})
         return found
 
     def _log(self, path: str, offset: int, body: bytes) -> Message:
