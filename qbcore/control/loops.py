@@ -128,5 +128,5 @@ def stop(job: JobRow, items: Iterable[WorkRow], *, now: datetime) -> Sequence[Su
         AttemptRow.objects.filter(pk=row.attempt_id or 0, ended__isnull=True).update(
             ended=now, ending=Ending.INTERRUPTED
         )
-        subjobs.turn(job.pk, [row], Status.of(row.asked) if row.asked else Status.PENDING, now=now)
+        subjobs.turn(job.pk, [row], Status.of(row.asked) if row.asked else subjobs.first_status(job), now=now)
     return rows

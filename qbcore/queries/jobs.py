@@ -157,10 +157,10 @@ def _set_nulls(agendas: Mapping[int, list[Work]]) -> None:
     """Items whose program gave null back; those that gave nothing have {}."""
     rows = WorkRow.objects.filter(job_id__in=list(agendas), result=JSON_NULL).values_list("job_id", "pos")
     given: dict[int, set[int]] = defaultdict(set)
-    for number, pos in rows:
-        given[number].add(pos)
-    for number, places in given.items():
-        for item in agendas[number]:
+    for owner, pos in rows:
+        given[owner].add(pos)
+    for owner, places in given.items():
+        for item in agendas[owner]:
             if item["id"] in places:
                 item["resultpackage"] = item["result"] = None
 
