@@ -9,6 +9,7 @@
 | FARM_HOSTS | localhost names | host names under which browsers and workers reach the farm, comma separated |
 | FARM_LEASE | 60 | seconds of silence after which a host is given up |
 | FARM_PATHS | none | prefixes of paths per system: a JSON file or JSON itself (docs/jobtypes.md) |
+| FARM_AUTO_WRANGLING | off | watch over the hosts of every job, as the flag auto_wrangling does for one |
 | FARM_SECRET | a file in FARM_DATA | signs sessions and attempt tokens; the same for all processes |
 """
 
@@ -78,6 +79,7 @@ FARM_PORT = env.int("FARM_PORT", default=8000)
 FARM_LEASE = env.float("FARM_LEASE", default=60.0)
 FARM_PATHS = paths()
 FARM_SLICE = env.int("FARM_SLICE", default=2000)
+FARM_AUTO_WRANGLING = env.bool("FARM_AUTO_WRANGLING", default=False)
 FARM_ATTEMPT_DAYS = env.int("FARM_ATTEMPT_DAYS", default=90)
 FARM_NAME = env.str("FARM_NAME", default="") or os.uname().nodename
 REDIS_URL = env.str("REDIS_URL", default="")

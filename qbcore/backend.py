@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from qbcore import dispatch, events, failures, folding, hosts
+from qbcore import dispatch, events, failures, folding, hosts, views, wrangling
 from qbcore.control import placements
 from qbcore.control.attempts import Report
 from qbcore.control.endings import after, finish, unheld
@@ -24,8 +24,11 @@ from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.permissions import attempt_token
 from qbcore.requests import ids_of, report_of, rows_of, whole
 from qbcore.states import PLACED, Ending, Status
+from qbcore.waiting import waiting
 from qbcore.writing import clock, locked, writing
 
+SOON = 0.5
+"""Seconds until a host that passed a job over asks again."""
 JOB_FIELDS = [
     "name",
     "prototype",
@@ -59,7 +62,7 @@ def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[i
     try:
         round_.run()
     except Exception:
-        dispatch.waiting.reload()  # what it started goes back with the transaction
+        waiting.reload()  # what it started goes back with the transaction
         raise
     return round_.answer, round_.failed, round_.back
 
@@ -127,6 +130,8 @@ class Round:
         if job is None:  # removed meanwhile: its attempts still learn how they ended
             job = JobRow(pk=grant.job_id, name="", user="")
         failed = finish(job, grant, reports, now=self.now)
+        if job.prototype and wrangling.watches(job):
+            wrangling.note(self.host, job, reports, {row.pk for row in failed}, self.now)
         self.failed += [row.pk for row in failed]
         self.touched.add(grant.job_id)
 
@@ -217,8 +222,10 @@ class Round:
             return  # it is busy with a step of its own
         job, busy = self.jobs[grant.job_id], self.busy[grant.pk]
         count = 0 if subjob.asked else dispatch.batch(job, self.recent.get(grant.pk)) - len(busy)
-        frames = placements.claim(job, grant, count, now=self.now, running=0 if busy else 1) if count > 0 else []
-        if not (frames or busy or subjob.asked):
+        shun = views.shuns(job, self.host.pk, self.now)
+        running = 0 if busy else 1
+        frames = placements.claim(job, grant, count, now=self.now, running=running, shun=shun) if count > 0 else []
+        if not (frames or busy or subjob.asked or shun):
             frames = placements.claim_last(job, grant, now=self.now)
         if frames:
             self.answer["frames"][str(grant.pk)] = [_frame(one, job) for one in frames]
@@ -242,7 +249,10 @@ class Round:
                 self.answer["orders"][str(pk)] = "finish"
 
     def _starts(self) -> None:
-        for start in dispatch.starts(self.host, list(self.open.values()), self.jobs, now=self.now):
+        given = dispatch.starts(self.host, list(self.open.values()), self.jobs, now=self.now)
+        if given.soon:
+            self.answer["next"] = min(SOON, self.answer["next"])
+        for start in given.starts:
             self.touched.add(start.job.pk)
             self.answer["starts"].append(
                 {

@@ -1,46 +1,29 @@
 """Hands out work: a host with room asks, and gets what the order of dispatch says it should run next.
 
-There is no leader. Each process keeps the waiting jobs in a pool for a moment; a pool that is behind costs nothing but
-a try, because placing and claiming are conditional.
+There is no leader: each process picks from what it knows of the waiting jobs, and placing and claiming are conditional.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
 
-from django.db.models import QuerySet
+from django.db import transaction
 
-from qbcore import events
-from qbcore.candidates import DUTY_FIELDS, Candidate, HostView
-from qbcore.control import placements
+from qbcore import preference, views
+from qbcore.control import growth, placements, shares
 from qbcore.control.placements import Frame
-from qbcore.models import GrantRow, HostRow, JobRow
+from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow
 from qbcore.plan import Choice
-from qbcore.pool import Pool
-from qbcore.queries import used_of
-from qbcore.queries.jobs import JOB_COLUMNS
 from qbcore.states import Status
+from qbcore.views import READY
+from qbcore.waiting import waiting
 
 SHORT = 0.5
 AHEAD = 1.0
 MOST_AHEAD = 32
-OLDEST = 0.25
-OVERLAP = timedelta(seconds=5)
-FULL = 15.0
-TEXTS = (
-    *("priority", "localorder", "cluster", "requirements", "restrictions", "reservations", "hosts", "groups"),
-    *("omithosts", "omitgroups", "hostorder", "prototype", "user", "flags"),
-)
-COLUMNS = (
-    *("id", "status", "updated", "todo", "n_pending", "s_pending", "name", "label", "account", "kind", "show"),
-    *TEXTS,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,101 +35,24 @@ class Start:
     frames: list[Frame]
 
 
-READY = (Status.PENDING, Status.RUNNING)
+@dataclass(slots=True)
+class Given:
+    """What a host starts. `soon`: it passed over something that it may be given in a moment."""
+
+    starts: list[Start] = field(default_factory=list)
+    soon: bool = False
 
 
-def candidate(row: JobRow, asked: JobRow | None = None) -> Candidate:
-    """What dispatch needs to know of a job; `wanted` is 0 when nothing of it can start.
+class Missed(Enum):
+    """Why a job was not started: it waits no more; not on this host; or somebody holds it just now."""
 
-    *asked* is its whole row, for a job whose requirements name fields of the job.
-    """
-    ready = row.status in READY
-    wanted = min(row.s_pending, row.n_pending) if row.todo else row.s_pending
-    named = {"name": row.name, "label": row.label, "account": row.account, "kind": row.kind, "prod_show": row.show}
-    return Candidate(
-        id=row.pk,
-        wanted=wanted if ready else 0,
-        facts={f"job.{key}": value for key, value in ({**_all_facts(asked), **named} if asked else named).items()},
-        **{name: getattr(row, name) for name in TEXTS},
-    )
+    STALE = auto()
+    HERE = auto()
+    BUSY = auto()
 
 
-def candidates(rows: QuerySet[JobRow]) -> list[tuple[JobRow, Candidate]]:
-    """The rows with few columns, as they are needed; whole ones only where a requirement may read any field."""
-    found = list(rows.only(*COLUMNS))
-    curious = [row.pk for row in found if "job." in row.requirements]
-    whole = JobRow.objects.in_bulk(curious) if curious else {}
-    return [(row, candidate(row, whole.get(row.pk))) for row in found]
-
-
-def _all_facts(row: JobRow) -> dict[str, Any]:
-    fields = {**row.extra, **{name: getattr(row, name) for name in JOB_COLUMNS}}
-    return {key: value for key, value in fields.items() if isinstance(value, (str, int, float))}
-
-
-class Waiting:
-    """The waiting jobs of the farm as this process last read them. For several threads."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._pool = Pool()
-        self._known: dict[int, Candidate] = {}
-        self._until: datetime | None = None
-        self._read = self._full = 0.0
-        self._expired = True
-
-    def expire(self, hint: events.Hint | None = None) -> None:
-        """Jobs have changed: look before the next pick."""
-        self._expired = True
-
-    def reload(self) -> None:
-        """What was started has been rolled back: read everything before the next pick."""
-        self._until, self._expired = None, True
-
-    def pick(self, host: HostView) -> Choice | None:
-        with self._guard:
-            self._refresh()
-            return self._pool.pick(host)
-
-    def used(self, job: int, *, started: bool) -> None:
-        """One subjob of the job was started; or none could be, and it waits for the next reading."""
-        with self._guard:
-            known = self._known.get(job)
-            if known is not None:
-                self._keep(replace(known, wanted=known.wanted - 1 if started else 0))
-
-    def _keep(self, found: Candidate) -> None:
-        self._pool.update(found)
-        if found.wanted > 0:
-            self._known[found.id] = found
-        else:
-            self._known.pop(found.id, None)
-
-    def _refresh(self) -> None:
-        """Reads what changed since the last time, with an overlap for transactions that were slow to commit."""
-        now = time.monotonic()
-        if not self._expired and now - self._read < OLDEST:
-            return
-        self._expired = False
-        self._read = now
-        if self._until is None or now - self._full > FULL:
-            self._reload(now)
-            return
-        for row, found in candidates(JobRow.objects.filter(updated__gt=self._until - OVERLAP)):
-            self._keep(found)
-            self._until = max(self._until, row.updated)
-
-    def _reload(self, now: float) -> None:
-        """Everything that is ready; removed jobs leave this way."""
-        found = candidates(JobRow.objects.filter(status__in=READY, s_pending__gt=0))
-        self._known = {one.id: one for _, one in found if one.wanted > 0}
-        self._pool.load(self._known.values())
-        newest = JobRow.objects.order_by("-updated").values_list("updated", flat=True).first()
-        self._until, self._full = newest, now
-
-
-waiting = Waiting()
-events.at_once("job", waiting.expire)
+class _Short(Exception):  # noqa: N818 -- rolls a placement back, nobody else sees it
+    """The farm has not enough of what the placement takes."""
 
 
 def batch(job: JobRow, recent: float | None = None) -> int:
@@ -161,69 +67,82 @@ def batch(job: JobRow, recent: float | None = None) -> int:
     return max(1, min(MOST_AHEAD, int(AHEAD / max(average, 0.001)), share))
 
 
-def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], avoid: Iterable[int]) -> HostView:
-    """The host as dispatch sees it, with what its open grants take."""
-    duty: dict[str, Counter[str]] = defaultdict(Counter)
-    for grant in grants:
-        job = jobs.get(grant.job_id)
-        if job is None:
-            continue
-        for field in DUTY_FIELDS:
-            duty[field][_duty(job, field)] += 1
-    properties = {"os": host.os, "architecture": host.architecture, "flags": host.flags}
-    return HostView(
-        id=host.pk,
-        name=host.name,
-        state=host.state,
-        cluster=host.cluster,
-        groups=tuple(filter(None, host.groups.split(","))),
-        restrictions=host.restrictions,
-        jobtypes=tuple(host.jobtypes) or None,
-        locked=host.locked,
-        banned=host.banned,
-        totals=host.totals,
-        used=used_of(grants),
-        properties={**properties, **{key.lower(): value for key, value in host.properties.items()}},
-        duty=duty,
-        idle=not grants,
-        avoid=frozenset(avoid),
-    )
-
-
-def _duty(job: JobRow, field: str) -> str:
-    own = {"prod_show": "show", "type": "prototype"}.get(field, field)
-    return str(getattr(job, own, job.extra.get(field, "")))
-
-
-def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime) -> list[Start]:
+def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime) -> Given:
     """Fills the host's free slots: places subjobs in the order of dispatch, each with frames."""
-    found: list[Start] = []
-    avoid: set[int] = set()
+    given = Given()
+    barred = views.barred(host.pk, now)
+    avoid = set(barred.jobs)
     known = dict(jobs)
     while True:
-        placed = [*grants, *(start.grant for start in found)]
-        choice = waiting.pick(view(host, placed, known, avoid))
+        placed = [*grants, *(start.grant for start in given.starts)]
+        view = views.view(host, placed, known, avoid)
+        choice = waiting.pick(view)
         if choice is None:
-            return found
-        start = _start(choice, host, now)
-        waiting.used(choice.job, started=start is not None)
-        if start is None:
+            return given
+        if preference.passes_over(view, waiting.known(choice.job), now):
+            given.soon = True
             avoid.add(choice.job)
+            continue
+        start = _start(choice, host, barred, now)
+        if isinstance(start, Missed):
+            avoid.add(choice.job)
+            given.soon = given.soon or start is Missed.BUSY
         else:
-            found.append(start)
+            given.starts.append(start)
             known[choice.job] = start.job
+        if start not in (Missed.HERE, Missed.BUSY):
+            waiting.used(choice.job, started=not isinstance(start, Missed))
 
 
-def _start(choice: Choice, host: HostRow, now: datetime) -> Start | None:
-    """One subjob with its frames; None when somebody else was faster or all its frames are claimed."""
+def _start(choice: Choice, host: HostRow, barred: views.Barred, now: datetime) -> Start | Missed:
+    """One subjob with its frames and all that it takes, or nothing."""
+    if not shares.is_shared(choice.take):
+        return _place(choice, host, barred, now)
+    try:
+        with transaction.atomic():
+            start = _place(choice, host, barred, now)
+            if isinstance(start, Start) and not shares.take(choice.take, now=now):
+                raise _Short
+            return start
+    except _Short:
+        return Missed.HERE
+
+
+def _place(choice: Choice, host: HostRow, barred: views.Barred, now: datetime) -> Start | Missed:
     job = JobRow.objects.filter(pk=choice.job, status__in=READY).first()
-    if job is None or not placements.claimable(job, now=now):
-        return None
-    grant = placements.place(choice.job, host, choice.take, now=now)
+    if job is None:
+        return Missed.STALE
+    shun = views.shuns(job, host.pk, now)
+    if not placements.claimable(job, now=now, shun=shun):
+        return Missed.HERE if shun else Missed.STALE
+    if growth.bounded(job):
+        missed = _bound(job, now)
+        if missed:
+            return missed
+    out = _out(job, host, barred, now)
+    grant = placements.place(choice.job, host, choice.take, now=now, out=out)
     if grant is None:
-        return None
-    frames = placements.claim(job, grant, batch(job), now=now, running=1)
+        waits = out and SubjobRow.objects.filter(job_id=job.pk, status=Status.PENDING, idx__in=out).exists()
+        return Missed.HERE if waits else Missed.STALE
+    frames = placements.claim(job, grant, batch(job), now=now, running=1, shun=shun)
     if not frames:
         placements.over(grant, Status.PENDING, now=now)
-        return None
+        return Missed.HERE if shun else Missed.STALE
     return Start(job, grant, frames)
+
+
+def _bound(job: JobRow, now: datetime) -> Missed | None:
+    """Locks a job whose places are counted, without waiting: the order of locks would be turned round."""
+    held = placements.hold(job.pk)
+    if held is None:
+        return Missed.BUSY
+    if not growth.room(held):
+        return Missed.STALE
+    growth.expand(held, now)
+    return None
+
+
+def _out(job: JobRow, host: HostRow, barred: views.Barred, now: datetime) -> frozenset[int]:
+    """The subjobs that another host is to take, as long as there is one."""
+    sent_away = barred.subjobs.get(job.pk, frozenset())
+    return frozenset(idx for idx in sent_away if views.elsewhere(job, host.pk, now, idx))

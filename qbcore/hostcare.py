@@ -9,7 +9,8 @@ from typing import Any
 
 from django.conf import settings
 
-from qbcore import acting, events, history, verbs
+from qbcore import acting, events, history, verbs, wrangling
+from qbcore.clusters import parse_restrictions
 from qbcore.errors import Invalid
 from qbcore.hosts import amount, silent_since, with_settings
 from qbcore.ids import flatten
@@ -25,7 +26,12 @@ LOCKS: dict[Any, bool] = {
     **dict.fromkeys((False, 0, "0", "false", "no", "off", "none", "", None, "host.processor_all=0"), False),
 }
 """How a lock may be written, and whether it locks the whole host."""
-CHANGED = ["locked", "banned", "reason", "totals", "properties", "set_resources", "set_properties", "updated"]
+COLUMNS = ("cluster", "groups", "restrictions")
+"""Properties that no worker says: columns of the host, which decide what it is given."""
+CHANGED = [
+    *("locked", "banned", "reason", "told", "totals", "properties", "set_resources", "set_properties", "updated"),
+    *COLUMNS,
+]
 NAME = re.compile(r"[A-Za-z][\w.-]{0,99}")
 
 
@@ -60,6 +66,8 @@ def _flag(row: HostRow, column: str, why: str, *, to: bool) -> bool:
     changed = bool(getattr(row, column)) != to
     setattr(row, column, to)
     row.reason = why if to else ""
+    if changed and column == "locked" and not to:
+        wrangling.forgive(row.pk, clock())
     return changed
 
 
@@ -74,18 +82,7 @@ def _change(name: Any, verb: str, change: Callable[[HostRow], bool], why: str, *
     changed = [row for row in rows if change(row)]
     for row in changed:
         row.updated = now
-        row.save(
-            update_fields=[
-                "locked",
-                "banned",
-                "reason",
-                "totals",
-                "properties",
-                "set_resources",
-                "set_properties",
-                "updated",
-            ]
-        )
+        row.save(update_fields=CHANGED)
         history.record(verb, now=now, host=row.name, effect=why or f"host {row.name}")
     if purge:
         changed += [row for row in rows if _send_away(row) and row not in changed]
@@ -155,13 +152,35 @@ def updateworkerproperties(host: Any, properties: Any) -> list[str]:
     """Sets properties of hosts over what their workers say; None takes a setting away."""
     found = _settings(properties, "properties")
     values = {key: None if value is None else _plain(value, key) for key, value in found.items()}
-    return _change(host, "properties", lambda row: _set(row, "set_properties", values), _listed(found))
+    own = {key: _own(key, values.pop(key)) for key in COLUMNS if key in values}
+
+    def change(row: HostRow) -> bool:
+        changed = _set(row, "set_properties", values)
+        return _set_own(row, own) or changed
+
+    return _change(host, "properties", change, _listed(found))
+
+
+def _own(key: str, value: Any) -> str:
+    """The new text of one of the host's own columns; None is what a new host has."""
+    text = "" if value is None else str(value).strip()
+    if key == "restrictions":
+        parse_restrictions(text)
+    return text or ("/" if key == "cluster" else "")
+
+
+def _set_own(row: HostRow, own: Mapping[str, str]) -> bool:
+    changed = any(getattr(row, key) != value for key, value in own.items())
+    for key, value in own.items():
+        setattr(row, key, value)
+    return changed
 
 
 def _set(row: HostRow, column: str, values: Mapping[str, Any]) -> bool:
     before = dict(getattr(row, column))
     after = {key: value for key, value in {**before, **values}.items() if value is not None}
     setattr(row, column, after)
+    row.told = row.told or {"resources": row.totals, "properties": row.properties}
     row.totals, row.properties = with_settings(row)
     return after != before
 

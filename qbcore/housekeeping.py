@@ -18,9 +18,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
-from qbcore import events, failures, filling, folding, hosts, logs, looping, runs
+from qbcore import events, failures, filling, folding, hosts, logs, looping, resources, runs
 from qbcore.control import work
-from qbcore.models import AttemptRow, DutyRow, GrantRow, JobRow, SubmissionRow, WorkRow
+from qbcore.models import AttemptRow, DutyRow, ExclusionRow, GrantRow, JobRow, SubmissionRow, WorkRow
 from qbcore.states import Status
 from qbcore.writing import clock, locked, writing
 
@@ -95,6 +95,7 @@ def forget() -> None:
     removed = GrantRow.objects.filter(ended__lt=old).exclude(job_id__in=JobRow.objects.values("pk"))
     GrantRow.objects.filter(pk__in=list(removed.values_list("pk", flat=True)[:SLICE])).delete()
     SubmissionRow.objects.filter(at__lt=now - timedelta(days=1)).delete()
+    ExclusionRow.objects.filter(until__lt=now).delete()
     _forget_logs()
 
 
@@ -115,6 +116,7 @@ DUTIES = (
     Duty("explain", 2.0, failures.explain_recent),
     Duty("overdue", 1.0, looping.end_overdue),
     Duty("runs", 5.0, send_runs),
+    Duty("audit", 30.0, resources.audit),
     Duty("forget", 600.0, forget),
 )
 

@@ -15,6 +15,7 @@ from qbcore.clusters import parse_restrictions
 from qbcore.commands import PROTOTYPES, argv_for
 from qbcore.errors import Invalid, QubeError, Unsupported
 from qbcore.expressions import parse
+from qbcore.hostorder import parse_hostorder
 from qbcore.ranges import frameset, genframes
 from qbcore.reservations import parse_reservations
 
@@ -32,10 +33,11 @@ LONG = 50_000
 
 TEXTS = [
     "name", "label", "domain", "account", "kind", "notes", "mailaddress", "prototype", "cluster", "restrictions",
-    "requirements", "reservations", "hosts", "omithosts", "groups", "omitgroups", "dependency", "cwd",
+    "requirements", "reservations", "hosts", "omithosts", "groups", "omitgroups", "hostorder", "dependency",
+    "cwd",
 ]  # fmt: skip
 NUMBERS = {
-    "priority": 9999, "cpus": 1, "pgrp": 0, "pid": 0, "timelimit": -1, "agenda_timelimit": -1,
+    "priority": 9999, "cpus": 1, "max_cpus": 0, "pgrp": 0, "pid": 0, "timelimit": -1, "agenda_timelimit": -1,
     "retrywork": 0, "retrywork_delay": 0, "retrysubjob": 0,
 }  # fmt: skip
 PRODUCTION = (
@@ -44,12 +46,10 @@ PRODUCTION = (
 )  # fmt: skip
 ALIASES = {"agendatimelimit": "agenda_timelimit", "agendatimeout": "agenda_timeout"}
 FLAGS_NOT_YET = (
-    "expand", "mail", "auto_wrangling", "migrate_on_frame_retry",
+    "mail",
 )  # fmt: skip
 NOT_YET: dict[str, str] = {
     "callbacks": "callbacks are not run by this version: leave them out",
-    "hostorder": "hostorder is not honoured by this version: leave it out",
-    "max_cpus": "max_cpus is not honoured by this version: set cpus",
     "timeout": "timeout raises an event, which this version does not: use timelimit",
     "agenda_timeout": "agenda_timeout raises an event, which this version does not: use agenda_timelimit",
 }
@@ -178,6 +178,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "requirements": parse,
     "reservations": parse_reservations,
     "restrictions": parse_restrictions,
+    "hostorder": parse_hostorder,
 }
 
 
@@ -189,12 +190,6 @@ def check_words(found: dict[str, Any]) -> None:
         except Invalid as wrong:
             wrong.field = wrong.field or key
             raise
-    for one in parse_reservations(found.get("reservations", "")):
-        if one.scope != "host":
-            raise Unsupported(
-                f"{one.scope}.{one.name} is not counted by this version: reserve host resources only",
-                field="reservations",
-            )
     found["cluster"] = "/" + found.get("cluster", "").strip().strip("/")
 
 

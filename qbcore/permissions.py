@@ -52,6 +52,7 @@ JOB_VERBS = frozenset(
         "retirework",
         "top",
         "bottom",
+        "shove",
         "modify",
         "remove",
         "archive",
@@ -69,6 +70,8 @@ SCOPES: dict[str, frozenset[str]] = {
     "hosts": frozenset({"see", "host"}),
 }
 """What a token may be narrowed to. Who acts must see what came of it, so every scope reads; the rest is nobody's."""
+ADMINS = frozenset({"resources"})
+"""Rights that only admins have."""
 HOLDERS = {OWN: "its owner, operators and admins", ANY: "operators and admins"}
 
 
@@ -94,9 +97,9 @@ def need(actor: Actor, verb: str, *, owner: str | None = None, job: int | None =
         return
     if not _in_scope(actor, verb):
         raise Refused(_beyond_scope(actor, verb))
-    reach = OWN if verb in JOB_VERBS and owner else ANY
+    holders = "admins" if verb in ADMINS else HOLDERS[OWN if verb in JOB_VERBS and owner else ANY]
     whose = f" job of {owner}" if owner and owner != actor.name else ""
-    raise Refused(f"{actor.name} may not do this as {actor.role}.", right=f"{verb}{whose}", holders=HOLDERS[reach])
+    raise Refused(f"{actor.name} may not do this as {actor.role}.", right=f"{verb}{whose}", holders=holders)
 
 
 def _beyond_scope(actor: Actor, verb: str) -> str:

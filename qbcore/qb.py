@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qbcore import hostcare, logs, looping, precedence, queries, submission, verbs
+from qbcore import hostcare, logs, looping, orders, precedence, queries, resources, submission, verbs
 
 EXPOSED: dict[str, Callable[..., Any]] = {
     door.__name__: door
@@ -26,6 +26,10 @@ EXPOSED: dict[str, Callable[..., Any]] = {
         verbs.retire,
         precedence.top,
         precedence.bottom,
+        orders.shove,
+        orders.joborder,
+        orders.hostorder,
+        orders.workorder,
         verbs.remove,
         verbs.killwork,
         verbs.retrywork,
@@ -52,6 +56,9 @@ EXPOSED: dict[str, Callable[..., Any]] = {
         hostcare.workerconfig,
         hostcare.updateworkerresources,
         hostcare.updateworkerproperties,
+        resources.getresources,
+        resources.updateresources,
+        resources.resource,
         logs.stdout,
         logs.stderr,
         logs.log,

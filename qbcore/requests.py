@@ -10,7 +10,7 @@ from qbcore.control.flights import UNIT
 from qbcore.errors import Invalid
 
 MOST = 1024
-REASONS = ("exit", "timelimit", "ended", "spawn")
+REASONS = ("exit", "timelimit", "agenda_timelimit", "ended", "spawn")
 
 
 def whole(line: Mapping[str, Any], key: str, default: int | None = None, bits: int = 63) -> int:

@@ -9,22 +9,29 @@ from typing import Any
 
 from qbcore import acting, dependencies, events, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
+from qbcore.control import growth, subjobs
 from qbcore.control import jobs as job_control
 from qbcore.errors import Invalid, QubeError, Refused
 from qbcore.ids import flatten
 from qbcore.models import JobRow, SubmissionRow
 from qbcore.objects import SubmitResult
 from qbcore.permissions import digest, may, need
-from qbcore.queries import jobinfo
+from qbcore.queries import jobs_of
 from qbcore.states import DONE, Hold, Status
+from qbcore.triggers import parse_dependency
 from qbcore.writing import clock, locked, writing
 
 Agenda = jobspec.Items | range | None
 MODIFIABLE = [
-    "priority", "timelimit", "agenda_timelimit", "name", "label", "account", "notes", "cluster", "restrictions",
-    "requirements", "reservations", "groups", "hosts", "omithosts", "omitgroups", "pgrp", "cpus", "env", "retrywork",
-    "retrysubjob", "retrywork_delay", "mailaddress", *jobspec.FLIGHTS, *jobspec.PRODUCTION,
+    "priority", "hostorder", "max_cpus", "data", "timelimit", "agenda_timelimit", "name", "label", "account", "notes",
+    "cluster", "restrictions", "requirements", "reservations", "groups", "hosts", "omithosts", "omitgroups", "pgrp",
+    "cpus", "env", "retrywork", "retrysubjob", "retrywork_delay", "mailaddress", *jobspec.FLIGHTS, *jobspec.PRODUCTION,
 ]  # fmt: skip
+
+
+PACKAGE = "package"
+UNSAID = ("env", PACKAGE)
+"""What is too long for a line of history."""
 
 
 def submit(*jobs: Any, _key: str = "", **options: Any) -> SubmitResult:
@@ -37,7 +44,7 @@ def submit(*jobs: Any, _key: str = "", **options: Any) -> SubmitResult:
     if not given:
         raise Invalid("there is no job to submit", field="job")
     ids = _submit(given, _key)
-    found = {job["id"]: job for job in jobinfo(id=ids)}
+    found = {job["id"]: job for job in jobs_of(ids)}
     return SubmitResult(found[job_id] for job_id in ids if job_id in found)
 
 
@@ -46,7 +53,8 @@ def validatejob(job: Any) -> list[str]:
     actor = acting.current()
     need(actor, "submit")
     try:
-        _row(job, actor, clock())
+        row, _ = _row(job, actor, clock())
+        parse_dependency(row.dependency)
     except QubeError as wrong:
         return [str(wrong)]
     return []
@@ -175,6 +183,7 @@ def checked_changes(params: Mapping[str, Any]) -> dict[str, Any]:
     empty = next((key for key in params if params[key] is None or (key in numbers and params[key] == "")), None)
     if empty:
         raise Invalid("give the new value", field=empty)
+    params = {PACKAGE if key == "data" else key: value for key, value in params.items()}
     found = jobspec.columns({"prototype": "cmdline", **params})
     return {key: jobspec.text(params, key) if key in jobspec.PRODUCTION else found[key] for key in params}
 
@@ -188,6 +197,8 @@ def modify_job(job_id: int, changes: Mapping[str, Any]) -> dict[str, Any] | None
     wanted = {**changes, "cpus": _cpus(job, changes["cpus"])} if "cpus" in changes else changes
     old = {key: _old(job, key) for key in wanted}
     new = {key: value for key, value in wanted.items() if old[key] != value}
+    if PACKAGE in new:
+        jobspec.check_command({"prototype": job.prototype, PACKAGE: new[PACKAGE]}, range(1, 2) if job.todo else None)
     if new:
         _change(job, old, new, clock())
     return old
@@ -202,6 +213,9 @@ def _old(job: JobRow, key: str) -> Any:
 def _change(job: JobRow, old: Mapping[str, Any], new: Mapping[str, Any], now: datetime) -> None:
     if "cpus" in new:
         job_control.resize(job, new["cpus"], now)
+    if "max_cpus" in new:
+        job.max_cpus = new["max_cpus"]
+        growth.relieve(job, now)
     for key, value in new.items():
         if key in jobspec.PRODUCTION:
             job.extra[key] = value
@@ -211,8 +225,9 @@ def _change(job: JobRow, old: Mapping[str, Any], new: Mapping[str, Any], now: da
     if {"label", "pgrp"} & set(new):
         _refuse_second_label(job)
     job.save(update_fields=[*(key for key in new if key not in jobspec.PRODUCTION), "extra", "show"])
-    effect = ", ".join(f"{key} {_shown(old[key])} → {_shown(value)}" for key, value in new.items() if key != "env")
-    history.record("modify", now=now, job=job.pk, effect=effect or "env changed")
+    said = [f"{key} {_shown(old[key])} → {_shown(value)}" for key, value in new.items() if key not in UNSAID]
+    said += [f"{key} changed" for key in new if key in UNSAID]
+    history.record("modify", now=now, job=job.pk, effect=", ".join(said))
     folding.settle(job)
     events.publish("wake", [])
 

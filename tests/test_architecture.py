@@ -26,10 +26,10 @@ SERVER_WORDS = (
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
-    *("permissions", "history", "tokens", "listing", "queries", "logs"),
+    *("permissions", "history", "tokens", "listing", "views", "reasons", "queries", "logs"),
     *("control", "filling", "folding", "failures", "positions", "verbs", "precedence"),
-    *("dependencies", "submission", "looping", "archiving", "hosts", "hostcare"),
-    *("dispatch", "requests", "backend", "runs", "housekeeping"),
+    *("dependencies", "submission", "looping", "archiving", "hosts", "wrangling", "hostcare", "resources", "waiting"),
+    *("orders", "preference", "dispatch", "requests", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

@@ -10,12 +10,16 @@ from typing import Any
 
 from django.db import connection
 
+from qbcore.constants import FLAGS
 from qbcore.control import work
 from qbcore.control.placements import attempt_row, last_attempt_number
 from qbcore.errors import Invalid
 from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
-from qbcore.states import Ending, Status
+from qbcore.states import LIVE, Ending, Status
 from qbcore.writing import locked, on_postgres
+
+ELSEWHERE = timedelta(minutes=10)
+"""How long an item that failed on a host is kept from it, with the flag migrate_on_frame_retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,14 @@ def refuse_foreign(grant: GrantRow, endings: Mapping[int, Ending], known: Mappin
         raise Invalid(f"attempt {min(foreign)} was not given to grant {grant.pk}", field="reports")
 
 
+def out_of_time(job: JobRow, report: Report) -> bool:
+    """Whether it ended because its subjob had run for as long as the job allows: not the item failed, the subjob did.
+
+    A worker of an older version calls an item's own limit by the same word; then the job has none for subjobs.
+    """
+    return report.reason == "timelimit" and job.timelimit > 0
+
+
 def finish_frames(
     job: JobRow, grant: GrantRow, reports: Sequence[Report], known: Mapping[int, AttemptRow], *, now: datetime
 ) -> tuple[dict[int, WorkRow], dict[int, Ending]]:
@@ -88,6 +100,10 @@ def finish_frames(
         turns.append((item, report, to, retries))
         turned.add(item.pos)
     turn_many(job, turns, now)
+    if job.flags & FLAGS["migrate_on_frame_retry"]:
+        again = [item.pos for item, report, to, _ in turns if to in LIVE and endings[report.attempt] == Ending.FAILED]
+        rows = WorkRow.objects.filter(job_id=job.pk, pos__in=again)
+        rows.update(avoid_host=grant.host_id, avoid_until=now + ELSEWHERE)
     return {report.attempt: items[report.pos] for report in reports if report.pos in items}, endings
 
 
@@ -104,6 +120,8 @@ def outcome(job: JobRow, item: WorkRow, report: Report) -> tuple[Status, Ending,
         return Status.COMPLETE, Ending.COMPLETE, item.retries
     if report.reason == "ended":
         return Status.PENDING, Ending.INTERRUPTED, item.retries
+    if out_of_time(job, report):
+        return Status.PENDING, Ending.FAILED, item.retries
     if item.retries < job.retrywork:
         return Status.WAITING if job.retrywork_delay > 0 else Status.PENDING, Ending.FAILED, item.retries + 1
     return Status.FAILED, Ending.FAILED, item.retries

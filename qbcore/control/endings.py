@@ -7,7 +7,7 @@ from datetime import datetime
 
 from qbcore.constants import FLAGS
 from qbcore.control import flights, loops, subjobs, work
-from qbcore.control.attempts import REPORTED, Report, finish_frames, record, refuse_foreign
+from qbcore.control.attempts import REPORTED, Report, finish_frames, out_of_time, record, refuse_foreign
 from qbcore.control.flights import UNIT
 from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import PLACED, Ending, Status
@@ -24,6 +24,8 @@ def finish(job: JobRow, grant: GrantRow, reports: Sequence[Report], *, now: date
     endings = {report.attempt: _finish_unit(job, grant, report, known.get(report.attempt), now) for report in units}
     rows, turned = finish_frames(job, grant, frames, known, now=now)
     endings |= turned
+    if any(out_of_time(job, report) and endings[report.attempt] == Ending.FAILED for report in frames):
+        _fail_subjob(job, grant, now)
     refuse_foreign(grant, endings, known)
     written = [record(job, grant, report, known.get(report.attempt), rows, endings, now) for report in fresh]
     for row in written:
@@ -55,6 +57,17 @@ def _finish_unit(job: JobRow, grant: GrantRow, report: Report, attempt: AttemptR
     counted = int(not step and not job.todo)
     work.delta(job.pk, {}, timed=counted, seconds=report.seconds * counted)
     return Ending.COMPLETE
+
+
+def _fail_subjob(job: JobRow, grant: GrantRow, now: datetime) -> None:
+    """The subjob has hit its limit: it is tried again while it may be; its worker ends what is left of it."""
+    row = locked(
+        SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, grant_id=grant.pk, status__in=PLACED)
+    ).first()
+    if row is not None:
+        again = row.retries < job.retrysubjob
+        to = subjobs.first_status(job) if again else Status.FAILED
+        _leave(job, row, to, now, retries=row.retries + again)
 
 
 def _go_on(job: JobRow, grant: GrantRow, row: SubjobRow, step: str, now: datetime) -> None:

@@ -5,7 +5,7 @@ Locks are taken in the order host (by the caller), subjob, work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from qbcore import events
-from qbcore.control import flights, subjobs, work
+from qbcore.control import flights, shares, subjobs, work
 from qbcore.control.flights import UNIT, Step, has_process
 from qbcore.models import AttemptRow, CounterRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import PLACED, Ending, Hold, Status
@@ -59,9 +59,17 @@ def last_attempt_number() -> int:
     return counter.value if counter else 0
 
 
-def place(job_id: int, host: HostRow, taken: dict[str, float], *, now: datetime) -> GrantRow | None:
-    """Places the job's lowest pending subjob on the host; None when somebody else was faster."""
-    rows = locked(SubjobRow.objects.filter(job_id=job_id, status=Status.PENDING), skip=True)
+def hold(job_id: int) -> JobRow | None:
+    """The job's row, locked; None when somebody else holds it, for whom nobody waits here."""
+    return locked(JobRow.objects.filter(pk=job_id), skip=True).first()
+
+
+def place(
+    job_id: int, host: HostRow, taken: dict[str, float], *, now: datetime, out: Collection[int] = ()
+) -> GrantRow | None:
+    """Places the job's lowest pending subjob that is not *out* on the host; None when somebody else was faster."""
+    waiting = SubjobRow.objects.filter(job_id=job_id, status=Status.PENDING)
+    rows = locked(waiting.exclude(idx__in=out) if out else waiting, skip=True)
     subjob = rows.order_by("idx").first()
     if subjob is None:
         return None
@@ -82,18 +90,23 @@ def place(job_id: int, host: HostRow, taken: dict[str, float], *, now: datetime)
     return grant
 
 
-def free(job: JobRow, now: datetime) -> QuerySet[WorkRow]:
-    """Pending items that no grant holds."""
+def free(job: JobRow, now: datetime, shun: int | None = None) -> QuerySet[WorkRow]:
+    """Pending items that no grant holds, without those that are kept from the host *shun*."""
     free = Q(reserved_until__isnull=True) | Q(reserved_until__lt=now)
-    return WorkRow.objects.filter(free, job_id=job.pk, status=Status.PENDING)
+    rows = WorkRow.objects.filter(free, job_id=job.pk, status=Status.PENDING)
+    if shun is None:
+        return rows
+    return rows.filter(Q(avoid_host__isnull=True) | ~Q(avoid_host=shun) | Q(avoid_until__lte=now))
 
 
-def claimable(job: JobRow, *, now: datetime) -> bool:
+def claimable(job: JobRow, *, now: datetime, shun: int | None = None) -> bool:
     """Whether a grant would find something to do, so that none is made in vain."""
-    return not job.todo or free(job, now).exists()
+    return not job.todo or free(job, now, shun).exists()
 
 
-def claim(job: JobRow, grant: GrantRow, count: int, *, now: datetime, running: int) -> list[Frame]:
+def claim(
+    job: JobRow, grant: GrantRow, count: int, *, now: datetime, running: int, shun: int | None = None
+) -> list[Frame]:
     """Up to *count* pending items for the grant: the first *running* of them run at once, the rest are reserved.
 
     What its subjob is to do itself comes first, alone.
@@ -101,7 +114,7 @@ def claim(job: JobRow, grant: GrantRow, count: int, *, now: datetime, running: i
     step = flights.following(job, flights.done(job, grant), idle=False)
     if step or has_process(job):
         return _claim_unit(job, grant, step, now=now) if step else []
-    rows = locked(free(job, now), skip=True)
+    rows = locked(free(job, now, shun), skip=True)
     items = list(rows.order_by("rank").only("pos", "name", "package", "attempts", "status")[:count])
     if not items:
         return []
@@ -200,6 +213,7 @@ def close(grants: Sequence[GrantRow], ending: Ending, *, now: datetime) -> None:
         running = work.give_back(grant.job_id, [grant.pk], ending, now=now)
         if ending == Ending.LOST:
             _count_losses(grant, running, now)
+        shares.give_back(grant.taken, now=now)
         if left:
             events.publish("wake", [])
         work.delta(grant.job_id, {})

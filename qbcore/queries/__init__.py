@@ -2,24 +2,11 @@
 
 from qbcore.queries.farm import currenttime, isadmin, jobtagvalues, stats, supervisorconfig
 from qbcore.queries.filters import stamp
-from qbcore.queries.hosts import hostinfo, used_of, workerinfo
-from qbcore.queries.jobs import jobinfo
+from qbcore.queries.hosts import hostinfo, workerinfo
+from qbcore.queries.jobs import jobinfo, jobs_of, work_object
 from qbcore.queries.record import VERSION, hist, info, ping, version
 
 __all__ = [
-    "VERSION",
-    "currenttime",
-    "hist",
-    "hostinfo",
-    "info",
-    "isadmin",
-    "jobinfo",
-    "jobtagvalues",
-    "ping",
-    "stamp",
-    "stats",
-    "supervisorconfig",
-    "used_of",
-    "version",
-    "workerinfo",
-]
+    "VERSION", "currenttime", "hist", "hostinfo", "info", "isadmin", "jobinfo", "jobs_of", "jobtagvalues", "ping",
+    "stamp", "stats", "supervisorconfig", "version", "work_object", "workerinfo",
+]  # fmt: skip

@@ -14,9 +14,9 @@ from qbcore import acting
 from qbcore.errors import Invalid
 from qbcore.models import GrantRow, HostRow, JobRow
 from qbcore.permissions import need, role_of, visible_jobs
-from qbcore.queries.hosts import used_of
 from qbcore.queries.record import VERSION
 from qbcore.states import HostState, Status
+from qbcore.views import used_of
 from qbcore.writing import clock
 
 TAGS = (

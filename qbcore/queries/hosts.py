@@ -16,6 +16,7 @@ from qbcore.permissions import need
 from qbcore.queries.filters import filtered, stamp, wanted
 from qbcore.queries.jobs import subjob_object
 from qbcore.states import PLACED, HostState
+from qbcore.views import used_of
 
 HOST_COLUMNS = [
     "name",
@@ -84,15 +85,6 @@ def workerinfo(
 ) -> list[Host]:
     """As hostinfo, without subjobs."""
     return hostinfo(fields=[one for one in fields or () if one != "subjobs"], filters=filters, name=name, state=state)
-
-
-def used_of(grants: Iterable[GrantRow]) -> dict[str, float]:
-    """What the open grants of a host take of it, by name without `host.`."""
-    used: dict[str, float] = defaultdict(float)
-    for grant in grants:
-        for name, count in grant.taken.items():
-            used[name.removeprefix("host.")] += count
-    return used
 
 
 def _slots_first(name: str) -> tuple[bool, bool, str]:

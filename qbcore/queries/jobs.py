@@ -17,6 +17,7 @@ from qbcore.objects import Job, Subjob, Work
 from qbcore.permissions import visible_jobs
 from qbcore.queries.filters import filtered, number, stamp, wanted, when
 from qbcore.queries.tallies import unfolded
+from qbcore.reasons import reasons
 from qbcore.states import Status, rollup
 
 JOB_COLUMNS = [
@@ -63,9 +64,27 @@ def jobinfo(
     known = unfolded()
     jobs = [job_object(row, known.get(row.pk)) for row in found]
     _add(jobs, {*fields, *compress(PARTS, (agenda, subjobs, callbacks))})
+    _add_reasons(jobs, fields)
     return jobs
 
 
+def jobs_of(ids: Iterable[int]) -> list[Job]:
+    """Jobs by their ids as they stand, without asking why they wait."""
+    return [job_object(row) for row in JobRow.objects.filter(pk__in=list(ids)).order_by("pk")]
+
+
+def _add_reasons(jobs: list[Job], fields: Iterable[str]) -> None:
+    """Why jobs wait, for all when it is asked for, else while they are few: every host is asked for each."""
+    mute = [job["id"] for job in jobs if job["status"] == "pending" and not job["reason"]]
+    if not mute or (len(mute) > FEW and "reason" not in fields):
+        return
+    said = reasons(mute)
+    for job in jobs:
+        job["reason"] = said.get(job["id"], job["reason"])
+
+
+FEW = 20
+"""Jobs that wait, for which jobinfo says why without being asked."""
 PARTS = ("agenda", "subjobs", "callbacks")
 
 

@@ -169,7 +169,7 @@ class Grant:
         if self.running.process.elapsed(now) >= self.running.limit:
             self.ended = self.ended or self.running.limited_by == "timelimit"
             seconds = self.job[self.running.limited_by]
-            self._stop("timelimit", f"ran longer than its {self.running.limited_by} of {seconds} s", now)
+            self._stop(self.running.limited_by, f"ran longer than its {self.running.limited_by} of {seconds} s", now)
             if self.ended:
                 self._hand_back()
         self.running.process.tick(now)

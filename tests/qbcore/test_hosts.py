@@ -278,5 +278,5 @@ def test_a_job_that_lost_a_suspended_subjob_starts_nothing_until_somebody_looks(
     assert found["reason"] == "render-01 was lost while suspended: unblock to go on"
     assert drive(Hand("render-02")) == []
     verbs.unblock(job)
-    assert queries.jobinfo(id=job)[0]["reason"] == ""
+    assert queries.jobinfo(id=job)[0]["reason"] == "waits for its turn: 1 host can take it"
     assert drive(Hand("render-03")) == ["1", "2", "3", "4"]

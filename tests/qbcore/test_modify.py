@@ -42,6 +42,8 @@ def places(job: int) -> list[str]:
         ("notes", "see mail", "see mail"),
         ("preflights", "mount /show, df -h\n", ["mount /show", "df -h"]),
         ("postflights", ["sync; ls -l a,b", " "], ["sync; ls -l a,b"]),
+        ("max_cpus", "4", 4),
+        ("hostorder", "-host.processors.used", "-host.processors.used"),
     ],
 )
 def test_a_parameter_is_checked_and_stored_as_submit_would(name: str, given: Any, stored: Any) -> None:
@@ -64,7 +66,10 @@ def test_only_jobs_that_live_are_changed(status: Status) -> None:
         ({"colour": "red"}, "colour"),
         ({"status": "complete"}, "status"),
         ({"dependency": "1"}, "dependency"),
-        ({"max_cpus": 4}, "max_cpus"),
+        ({"max_cpus": "many"}, "max_cpus"),
+        ({"hostorder": "speed"}, "hostorder"),
+        ({"data": "x"}, "package"),
+        ({"data": {}}, "package.cmdline"),
         ({"priority": "high"}, "priority"),
         ({"priority": None}, "priority"),
         ({"priority": ""}, "priority"),
@@ -176,3 +181,24 @@ def test_a_retry_after_fewer_cpus_starts_no_more_than_those() -> None:
     verbs.kill(job)
     verbs.retry(job)
     assert places(job) == ["pending", "complete"]
+
+
+def test_data_takes_the_place_of_the_package_at_the_next_start() -> None:
+    job = job_in(Status.PENDING)
+    submission.modify({"data": {"cmdline": "echo other"}}, job)
+    assert field(job, "package") == {"cmdline": "echo other"}
+    assert HistoryRow.objects.get(verb="modify").effect == "package changed"
+    assert Hand(slots=1).sync(room=True)["starts"][0]["job"]["package"] == {"cmdline": "echo other"}
+
+
+def test_a_lower_cap_lets_running_subjobs_beyond_it_end_their_frame() -> None:
+    job = submission.submit({**FOUR_FRAMES, "cpus": 3})["id"]
+    worker = Obedient(slots=3)
+    worker.begin()
+    submission.modify({"max_cpus": 1}, job)
+    assert list(SubjobRow.objects.order_by("idx").values_list("asked", flat=True)) == ["", "pending", "pending"]
+    for _ in range(3):
+        worker.end_one(0)
+    for _ in range(3):
+        worker.sync(room=True)
+    assert places(job).count("running") == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from qbcore import acting, archiving, logs, permissions, precedence, queries, runs, submission, verbs
+from qbcore import acting, archiving, logs, orders, permissions, precedence, queries, runs, submission, verbs
 from qbcore.acting import Actor
 from qbcore.errors import Refused
 from qbcore.models import HistoryRow, JobRow, TokenRow, WorkRow
@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[[int], Any]] = {
     **{verb: lambda job, verb=verb: getattr(verbs, verb)(f"{job}:1") for verb in verbs.WORK_VERBS},
     "top": lambda job: precedence.top(job),
     "bottom": lambda job: precedence.bottom(job),
+    "shove": lambda job: orders.shove(job),
     "modify": lambda job: submission.modify({"priority": 5}, job),
     "remove": lambda job: verbs.remove(job),
     "archive": lambda job: archiving.archive(job),

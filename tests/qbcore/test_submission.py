@@ -34,7 +34,8 @@ def test_what_is_left_out_has_the_original_s_defaults() -> None:
     expected = {
         "priority": 9999, "cluster": "/", "status": "pending", "cpus": 1, "flags": 8, "flagsstring": "auto_mount",
         "retrywork": 0, "retrysubjob": 0, "timelimit": -1, "agenda_timelimit": -1, "timeout": -1, "agenda_timeout": -1,
-        "todo": 0, "user": "farm", "timestart": 946702800, "timecomplete": 946702800, "reason": "",
+        "todo": 0, "user": "farm", "timestart": 946702800, "timecomplete": 946702800, "max_cpus": 0,
+        "hostorder": "", "reason": "the farm has no worker",
     }  # fmt: skip
     assert {key: job[key] for key in expected} == expected
     assert job["pgrp"] == job["id"]
@@ -144,11 +145,6 @@ def test_a_malformed_requirement_names_its_place() -> None:
     with pytest.raises(Invalid) as refusal:
         submitted(requirements="host.memory > 3 and (host.os == linux")
     assert refusal.value.to_wire()["position"] > 0
-
-
-def test_reserving_what_is_not_counted_is_refused() -> None:
-    with pytest.raises(Unsupported, match="host resources only"):
-        submitted(reservations="host.processors=1,license.nuke=1")
 
 
 @pytest.mark.parametrize("bad", [3, "job", None, [["prototype"]]])

@@ -1,0 +1,164 @@
+"""Why jobs do not run: the rules of dispatch asked of every host, and summed up in a sentence."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from django.db import connection
+
+from qbcore import views
+from qbcore.candidates import Amounts, Candidate, HostView
+from qbcore.errors import BadExpression
+from qbcore.models import JobRow
+from qbcore.plan import explain, may_start
+from qbcore.reservations import parse_reservations
+from qbcore.states import Status
+from qbcore.writing import clock
+
+KEEP = 1.0
+"""Seconds for which what was read of the hosts is good enough for a sentence."""
+SLOT = "waits for a free slot on"
+
+
+@dataclass(slots=True)
+class Farm:
+    """The hosts and what they share, as they were at one moment; what was found out about jobs since."""
+
+    at: float
+    hosts: list[HostView]
+    shared: Amounts
+    totals: Amounts
+    said: dict[tuple[object, ...], str] = field(default_factory=dict)
+
+
+class _Kept:
+    farm: Farm | None = None
+
+
+def _farm() -> Farm:
+    """Read anew each second; inside a transaction always, since it must see its own changes."""
+    now = time.monotonic()
+    kept = _Kept.farm
+    if kept is not None and now - kept.at < KEEP and not connection.in_atomic_block:
+        return kept
+    farm = Farm(now, views.every_host(clock()), views.shared(), views.shared_totals())
+    _Kept.farm = farm
+    return farm
+
+
+def reasons(jobs: Iterable[int]) -> dict[int, str]:
+    """A sentence for each of these jobs that waits to be dispatched; jobs that do not wait are absent."""
+    ids = list(jobs)
+    rows = JobRow.objects.filter(status=Status.PENDING, pk__in=ids)
+    farm = _farm()
+    return {row.pk: _reason(row, found, farm) for row, found in views.candidates(rows)}
+
+
+def _reason(row: JobRow, found: Candidate, farm: Farm) -> str:
+    if not farm.hosts:
+        return "the farm has no worker"
+    if not found.wanted and row.n_pending == 0 and row.todo:
+        return "all its frames are claimed, blocked or wait for a retry"
+    if "job." in found.requirements:
+        return _summed(replace(found, wanted=1), farm)
+    key = (*(getattr(found, name) for name in _SHAPE), found.id if _is_barred(found, farm) else 0)
+    if key not in farm.said:
+        farm.said[key] = _summed(replace(found, wanted=1), farm)
+    return farm.said[key]
+
+
+_SHAPE = (
+    *("cluster", "requirements", "restrictions", "reservations", "hosts", "groups", "omithosts", "omitgroups"),
+    "prototype",
+)
+
+
+def _is_barred(found: Candidate, farm: Farm) -> bool:
+    return any(found.id in host.avoid for host in farm.hosts)
+
+
+def _summed(found: Candidate, farm: Farm) -> str:
+    """The one thing that is against it on every host, or each with the number of hosts."""
+    lacking = _lacking(found, farm)
+    if lacking:
+        return lacking
+    against = Counter(_against(host, found, farm) for host in farm.hosts)
+    ready = against.pop("", 0)
+    if ready:
+        return f"waits for its turn: {_hosts(ready)} can take it"
+    parts = sorted(against.items(), key=lambda part: (part[0] != SLOT, -part[1], part[0]))
+    if len(parts) == 1 and parts[0][0] in _ALL:
+        return _ALL[parts[0][0]](found, farm)
+    return "; ".join(_part(label, count, found) for label, count in parts)
+
+
+def _lacking(found: Candidate, farm: Farm) -> str:
+    """What the whole farm has too little of."""
+    try:
+        wanted = parse_reservations(found.reservations)
+    except BadExpression as error:
+        return f"its reservations cannot be read: {error}"
+    for one in wanted:
+        if one.scope == "host":
+            continue
+        if one.resource not in farm.totals:
+            return f"the farm has no {one.resource}"
+        if farm.shared[one.resource] < one.low:
+            needs = f", it needs {one.low}" if one.low > 1 else ""
+            return f"{one.resource}: {farm.shared[one.resource]:g} of {farm.totals[one.resource]:g} free{needs}"
+    return ""
+
+
+def _against(host: HostView, found: Candidate, farm: Farm) -> str:
+    """A short word for what is against it on this host; empty when nothing is."""
+    stop = explain(host, found, farm.shared).stop
+    if stop is None:
+        return ""
+    if stop.name == "host":
+        return "banned" if host.banned else "locked" if host.locked and host.state == "active" else host.state
+    return SLOT if may_start(host.emptied(), found, farm.totals) else stop.name
+
+
+def _place(found: Candidate) -> str:
+    said = {"hosts": found.hosts, "groups": found.groups, "omithosts": found.omithosts, "omitgroups": found.omitgroups}
+    return ", ".join(f"{name}={text}" for name, text in said.items() if text)
+
+
+def _none(what: Callable[[Candidate], str], found: Candidate, farm: Farm) -> str:
+    return f"no host {what(found)}"
+
+
+_WORDS: dict[str, Callable[[Candidate], str]] = {
+    "type": lambda found: f"runs job type {found.prototype}",
+    "place": lambda found: f"fits {_place(found)}",
+    "restrictions": lambda found: f"is in the clusters {found.restrictions}",
+    "cluster": lambda found: f"takes jobs of cluster {found.cluster or '/'}",
+    "past": lambda found: "is left that has not failed it again and again",
+    "requirements": lambda found: f"satisfies requirements: {found.requirements}",
+    "reservations": lambda found: f"is large enough for {found.reservations or 'one slot'}",
+}
+_ALL: dict[str, Callable[[Candidate, Farm], str]] = {name: partial(_none, what) for name, what in _WORDS.items()}
+_OTHER: dict[str, Callable[[Candidate], str]] = {
+    "type": lambda found: f"no job type {found.prototype}",
+    "place": lambda found: f"not {_place(found)}",
+    "restrictions": lambda found: f"not in the clusters {found.restrictions}",
+    "cluster": lambda found: f"take no jobs of cluster {found.cluster or '/'}",
+    "past": lambda found: "failed it again and again",
+    "requirements": lambda found: f"do not satisfy {found.requirements}",
+    "reservations": lambda found: f"too small for {found.reservations or 'one slot'}",
+}
+
+
+def _part(label: str, count: int, found: Candidate) -> str:
+    if label == SLOT:
+        return f"{SLOT} {_hosts(count)}"
+    word = _OTHER[label](found) if label in _OTHER else label
+    return f"{_hosts(count)}: {word}"
+
+
+def _hosts(count: int) -> str:
+    return f"{count:,} host{'s' * (count != 1)}"

@@ -1,0 +1,193 @@
+"""What the rules of dispatch look at, read out of the rows: jobs as candidates, hosts as views, and what is shared."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from qbcore.candidates import DUTY_FIELDS, Candidate, HostView
+from qbcore.constants import FLAGS
+from qbcore.models import ExclusionRow, GrantRow, HostRow, JobRow, ResourceRow, WorkRow
+from qbcore.plan import may_start
+from qbcore.states import HostState, Status
+
+READY = (Status.PENDING, Status.RUNNING)
+TEXTS = (
+    *("priority", "localorder", "cluster", "requirements", "restrictions", "reservations", "hosts", "groups"),
+    *("omithosts", "omitgroups", "hostorder", "prototype", "user", "flags"),
+)
+COLUMNS = (
+    *("id", "status", "updated", "todo", "n_pending", "s_pending", "name", "label", "account", "kind", "show"),
+    *("held", "cpus", "max_cpus", "s_running", "s_suspended"),
+    *TEXTS,
+)
+PLAIN = ("TextField", "IntegerField", "BigIntegerField", "BigAutoField")
+OUR_OWN = ("n_", "s_", "timed", "filling", "unfilled")
+FACTS = tuple(
+    one.name
+    for one in JobRow._meta.concrete_fields
+    if one.get_internal_type() in PLAIN and not one.name.startswith(OUR_OWN)
+)
+"""The columns that a requirement may read as job.<name>."""
+
+
+def candidate(row: JobRow, asked: JobRow | None = None) -> Candidate:
+    """What dispatch needs to know of a job; `wanted` is 0 when nothing of it can start.
+
+    *asked* is its whole row, for a job whose requirements name fields of the job.
+    """
+    named = {"name": row.name, "label": row.label, "account": row.account, "kind": row.kind, "prod_show": row.show}
+    return Candidate(
+        id=row.pk,
+        wanted=_wanted(row) if row.status in READY else 0,
+        facts={f"job.{key}": value for key, value in ({**_all_facts(asked), **named} if asked else named).items()},
+        **{name: getattr(row, name) for name in TEXTS},
+    )
+
+
+def _wanted(row: JobRow) -> int:
+    """How many subjobs could start: those that wait, or that would be added, for work that is there, up to the cap."""
+    places = row.s_pending
+    if row.flags & FLAGS["expand"] and not row.held:
+        places = row.n_pending if row.todo else places + max(0, row.max_cpus - row.cpus)
+    wanted = min(places, row.n_pending) if row.todo else places
+    if row.max_cpus > 0:
+        wanted = min(wanted, row.max_cpus - row.s_running - row.s_suspended)
+    return max(0, wanted)
+
+
+def candidates(rows: QuerySet[JobRow]) -> list[tuple[JobRow, Candidate]]:
+    """The rows with few columns, as they are needed; whole ones only where a requirement may read any field."""
+    found = list(rows.only(*COLUMNS))
+    curious = [row.pk for row in found if "job." in row.requirements]
+    whole = JobRow.objects.in_bulk(curious) if curious else {}
+    return [(row, candidate(row, whole.get(row.pk))) for row in found]
+
+
+def _all_facts(row: JobRow) -> dict[str, Any]:
+    fields = {**row.extra, **{name: getattr(row, name) for name in FACTS}}
+    return {key: value for key, value in fields.items() if isinstance(value, (str, int, float))}
+
+
+def used_of(grants: Iterable[GrantRow]) -> dict[str, float]:
+    """What the open grants of a host take of it, by name without `host.`."""
+    used: dict[str, float] = defaultdict(float)
+    for grant in grants:
+        for name, count in grant.taken.items():
+            if name.startswith("host."):
+                used[name.removeprefix("host.")] += count
+    return used
+
+
+def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], avoid: Iterable[int]) -> HostView:
+    """The host as dispatch sees it, with what its open grants take."""
+    duty: dict[str, Counter[str]] = defaultdict(Counter)
+    for grant in grants:
+        job = jobs.get(grant.job_id)
+        if job is None:
+            continue
+        for name in DUTY_FIELDS:
+            duty[name][_duty(job, name)] += 1
+    properties = {"os": host.os, "architecture": host.architecture, "flags": host.flags}
+    return HostView(
+        id=host.pk,
+        name=host.name,
+        state=host.state,
+        cluster=host.cluster,
+        groups=tuple(filter(None, host.groups.split(","))),
+        restrictions=host.restrictions,
+        jobtypes=tuple(host.jobtypes) or None,
+        locked=host.locked,
+        banned=host.banned,
+        totals=host.totals,
+        used=used_of(grants),
+        properties={**properties, **{key.lower(): value for key, value in host.properties.items()}},
+        duty=duty,
+        idle=not grants,
+        avoid=frozenset(avoid),
+    )
+
+
+def _duty(job: JobRow, name: str) -> str:
+    own = {"prod_show": "show", "type": "prototype"}.get(name, name)
+    return str(getattr(job, own, job.extra.get(name, "")))
+
+
+def every_host(now: datetime, rows: QuerySet[HostRow] | None = None) -> list[HostView]:
+    """All hosts (or those rows) with what runs on them and the jobs that they are not given, by name. Four queries."""
+    hosts = list((HostRow.objects.all() if rows is None else rows).order_by("name"))
+    ids = [host.pk for host in hosts]
+    grants: dict[int, list[GrantRow]] = defaultdict(list)
+    for grant in GrantRow.objects.filter(ended__isnull=True, host_id__in=ids):
+        grants[grant.host_id].append(grant)
+    running = {grant.job_id for some in grants.values() for grant in some}
+    jobs = JobRow.objects.defer("package", "env").in_bulk(running)
+    avoid: dict[int, set[int]] = defaultdict(set)
+    for host, job in _alive(now).filter(idx=-1).values_list("host_id", "job_id"):
+        avoid[host].add(job)
+    return [view(host, grants[host.pk], jobs, avoid[host.pk]) for host in hosts]
+
+
+def active_hosts(now: datetime) -> list[HostView]:
+    """The hosts that may take something at all."""
+    return every_host(now, HostRow.objects.filter(state=HostState.ACTIVE, locked=False, banned=False))
+
+
+# -- what the farm shares ------------------------------------------------------------------------------------------
+
+
+def shared() -> dict[str, float]:
+    """What is free of licences and global resources: {'license.maya': 2}."""
+    rows = ResourceRow.objects.values_list("name", "total", "used")
+    return {name: max(0, total - used) for name, total, used in rows}
+
+
+def shared_totals() -> dict[str, float]:
+    return dict(ResourceRow.objects.values_list("name", "total"))
+
+
+# -- what a host is not given --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """What one host is not given: whole jobs, and single subjobs while another host could run them."""
+
+    jobs: frozenset[int] = frozenset()
+    subjobs: Mapping[int, frozenset[int]] = field(default_factory=dict)
+
+
+def _alive(now: datetime) -> QuerySet[ExclusionRow]:
+    return ExclusionRow.objects.filter(Q(until__isnull=True) | Q(until__gt=now))
+
+
+def barred(host: int, now: datetime) -> Barred:
+    jobs: set[int] = set()
+    subjobs: dict[int, set[int]] = defaultdict(set)
+    for job, idx in _alive(now).filter(host_id=host).values_list("job_id", "idx"):
+        if idx < 0:
+            jobs.add(job)
+        else:
+            subjobs[job].add(idx)
+    return Barred(frozenset(jobs), {job: frozenset(some) for job, some in subjobs.items()})
+
+
+def elsewhere(job: JobRow, host: int, now: datetime, idx: int = -1) -> bool:
+    """Whether another host is up that could run the job (its subjob *idx*), were it empty."""
+    wanting = replace(candidate(job, job), wanted=1)
+    out = set(_alive(now).filter(job_id=job.pk, idx__in=[-1, idx]).values_list("host_id", flat=True)) | {host}
+    totals = shared_totals()
+    return any(may_start(one.emptied(), wanting, totals) for one in active_hosts(now) if one.id not in out)
+
+
+def shuns(job: JobRow, host: int, now: datetime) -> int | None:
+    """The host, when items of the job that failed there are to be kept from it: another one could do them."""
+    if not job.flags & FLAGS["migrate_on_frame_retry"]:
+        return None
+    rows = WorkRow.objects.filter(job_id=job.pk, status=Status.PENDING, avoid_host=host, avoid_until__gt=now)
+    return host if rows.exists() and elsewhere(job, host, now) else None
