@@ -9,7 +9,7 @@ from typing import Any
 
 from qbcore import acting, dependencies, events, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
-from qbcore.control import growth, subjobs
+from qbcore.control import growth
 from qbcore.control import jobs as job_control
 from qbcore.errors import Invalid, QubeError, Refused
 from qbcore.ids import flatten
