@@ -61,9 +61,7 @@ def _finish_unit(job: JobRow, grant: GrantRow, report: Report, attempt: AttemptR
 
 def _fail_subjob(job: JobRow, grant: GrantRow, now: datetime) -> None:
     """The subjob has hit its limit: it is tried again while it may be; its worker ends what is left of it."""
-    row = locked(
-        SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, grant_id=grant.pk, status__in=PLACED)
-    ).first()
+    row = locked(SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, grant_id=grant.pk, status__in=PLACED)).first()
     if row is not None:
         again = row.retries < job.retrysubjob
         to = subjobs.first_status(job) if again else Status.FAILED
