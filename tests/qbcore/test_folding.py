@@ -115,7 +115,7 @@ def finish(story: Story) -> None:
     assert not SubjobRow.objects.filter(status__in=LIVE).exists()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stories, st.integers(1, 3), st.integers(0, 1))
 def test_whatever_happens_to_a_job_it_adds_up_and_can_be_finished(
     steps: list[tuple[str, int]], cpus: int, retrywork: int
