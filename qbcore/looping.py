@@ -19,8 +19,7 @@ from qbcore.control.loops import Sizes
 from qbcore.errors import Invalid, Refused
 from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
 from qbcore.objects import Job, Work
-from qbcore.queries import jobinfo
-from qbcore.queries.jobs import work_object
+from qbcore.queries import jobinfo, work_object
 from qbcore.remote.wire import dumps, loads_storable
 from qbcore.states import PLACED, Status
 from qbcore.writing import clock, locked, writing

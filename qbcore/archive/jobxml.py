@@ -28,7 +28,10 @@ _INT = re.compile(r"-?[0-9]{1,4300}")
 
 
 def lines(job: Mapping[str, Any]) -> Iterator[str]:
-    """The markup of a job, the keys of every dict sorted. Raises Invalid for a value that has no form here."""
+    """The markup of a job, the keys of every dict sorted; an iterator is written as the list of what it gives.
+
+    Raises Invalid for a value that has no form here.
+    """
     yield '<?xml version="1.0" encoding="utf-8"?>\n<qbjob version="1">\n'
     yield from _Writer().entries(job, ())
     yield "</qbjob>\n"
@@ -48,7 +51,7 @@ class _Writer:
         line = _scalar(value, attribute)
         if line:
             yield line
-        elif not isinstance(value, (Mapping, list, tuple)):
+        elif not isinstance(value, (Mapping, list, tuple, Iterator)):
             raise _not_archivable(value, path)
         elif len(path) >= DEEPEST:
             raise Invalid(f"lists and dicts go deeper than {DEEPEST} levels", field=_dotted(path[:4]))

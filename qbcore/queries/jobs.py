@@ -7,14 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import compress
 from typing import Any
 
-from django.db.models import JSONField, Value
-
 from qbcore import acting, constants
 from qbcore.errors import Invalid
 from qbcore.ids import flatten, parse_job_or_subjob
-from qbcore.models import JobRow, SubjobRow, WorkRow
+from qbcore.models import JobRow, SubjobRow
 from qbcore.objects import Job, Subjob, Work
 from qbcore.permissions import visible_jobs
+from qbcore.queries.agendas import items
 from qbcore.queries.filters import filtered, number, stamp, wanted, when
 from qbcore.queries.tallies import unfolded
 from qbcore.reasons import reasons
@@ -157,77 +156,12 @@ def tally(counts: Mapping[Status, int]) -> dict[str, int]:
     return {word: by_word.get(word, 0) for word in constants.TALLY_STATUSES}
 
 
-JSON_NULL = Value(None, JSONField())
-
-
 def _add_agendas(jobs: list[Job]) -> None:
     agendas: dict[int, list[Work]] = defaultdict(list)
-    ids = [job["id"] for job in jobs]
-    hosts = _hosts_of(jobs)
-    rows = WorkRow.objects.filter(job_id__in=ids).order_by("job_id", "pos").values_list(*WORK_COLUMNS)
-    for row in rows.iterator(chunk_size=5000):
-        agendas[row[0]].append(_work(row, hosts))
-    _set_nulls(agendas)
+    for item in items([job["id"] for job in jobs]):
+        agendas[item["jobid"]].append(item)
     for job in jobs:
         dict.__setitem__(job, "agenda", agendas[job["id"]])
-
-
-def _set_nulls(agendas: Mapping[int, list[Work]]) -> None:
-    """Items whose program gave null back; those that gave nothing have {}."""
-    rows = WorkRow.objects.filter(job_id__in=list(agendas), result=JSON_NULL).values_list("job_id", "pos")
-    given: dict[int, set[int]] = defaultdict(set)
-    for owner, pos in rows:
-        given[owner].add(pos)
-    for owner, places in given.items():
-        for item in agendas[owner]:
-            if item["id"] in places:
-                item["resultpackage"] = item["result"] = None
-
-
-def _hosts_of(jobs: list[Job]) -> dict[tuple[int, int], str]:
-    rows = SubjobRow.objects.filter(job_id__in=[job["id"] for job in jobs])
-    return {(job, idx): name for job, idx, name in rows.values_list("job_id", "idx", "host_name")}
-
-
-WORK_COLUMNS = (
-    "job_id", "pos", "name", "status", "subjob", "package", "result", "attempts", "retries", "wait_until", "updated",
-    "started", "finished", "seconds",
-)  # fmt: skip
-
-
-def _work(row: tuple[Any, ...], hosts: Mapping[tuple[int, int], str]) -> Work:
-    """An item out of its columns: agendas are long, and rows as objects take twice the time."""
-    job, pos, name, status, subjob, package, result, attempts, retries, wait, updated, started, finished, seconds = row
-    made: Work = Work.__new__(Work)
-    made.update(
-        {
-            "id": pos,
-            "jobid": job,
-            "name": name,
-            "status": WORD_OF[status],
-            "host": hosts.get((job, subjob), ""),
-            "subid": subjob,
-            "package": package or {},
-            "resultpackage": {} if result is None else result,
-            "result": {} if result is None else result,
-            "count": attempts,
-            "retry": retries,
-            "retrydelay": stamp(wait),
-            "percent": 100 if status == Status.COMPLETE else 0,
-            "lastupdate": stamp(updated),
-            "timestart": stamp(started),
-            "timecomplete": stamp(finished),
-            "timecumulative": int(seconds),
-        }
-    )
-    return made
-
-
-WORD_OF = {int(status): status.word for status in Status}
-
-
-def work_object(row: WorkRow, hosts: Mapping[tuple[int, int], str]) -> Work:
-    return _work(tuple(getattr(row, name) for name in WORK_COLUMNS), hosts)
 
 
 def _add_subjobs(jobs: list[Job]) -> None:

@@ -13,11 +13,12 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import Case, Q, When
 
-from qbcore import acting, archiving, events, history, spans, submission, verbs
+from qbcore import acting, events, history, spans, submission, verbs
 from qbcore.errors import Invalid, NotFound, QubeError, Refused
 from qbcore.models import JobRow, RunRow, RunTargetRow, WorkRow
 from qbcore.permissions import may, need
 from qbcore.positions import at
+from qbcore.runs.ahead import Ahead, asker, prepare, recorded
 from qbcore.runs.preview import Selection, asked, check, is_work, plural, selected, title
 from qbcore.writing import clock, locked, on_postgres, writing
 
@@ -117,7 +118,7 @@ def execute(run_id: int, owner: str) -> None:
     """Carries the run out, slice by slice, until it is done, cancelled, or somebody else has taken it over."""
     if not _take_up(run_id, owner):
         return
-    while _slice(run_id, owner):
+    while _slice(run_id, owner, prepare(run_id, lambda: _prolong(run_id, owner))):
         if not on_postgres():
             time.sleep(YIELD)  # one writer at a time: let claims and reports in between
 
@@ -134,7 +135,12 @@ def _take_up(run_id: int, owner: str) -> bool:
 
 
 @writing
-def _slice(run_id: int, owner: str) -> bool:
+def _prolong(run_id: int, owner: str) -> None:
+    RunRow.objects.filter(pk=run_id, owner=owner, finished__isnull=True).update(lease=clock() + LEASE)
+
+
+@writing
+def _slice(run_id: int, owner: str, ahead: Ahead) -> bool:
     """One slice: acts and moves the cursor in one transaction. False when the run is over for this carrier."""
     run = locked(RunRow.objects.filter(pk=run_id, owner=owner, finished__isnull=True)).first()
     if run is None:
@@ -146,9 +152,8 @@ def _slice(run_id: int, owner: str) -> bool:
     if target is None:
         _finish(run, "done")
         return False
-    actor = acting.Actor(run.user, run.role, run=run.pk, why=run.why)
-    with acting.acting_as(actor):
-        _step(run, target)
+    with acting.acting_as(asker(run)):
+        _step(run, target, ahead)
     run.lease = clock() + LEASE
     run.save()
     events.publish("run", [run.pk])
@@ -163,14 +168,14 @@ def _finish(run: RunRow, state: str) -> None:
     events.publish("run", [run.pk])
 
 
-def _step(run: RunRow, target: RunTargetRow) -> None:
+def _step(run: RunRow, target: RunTargetRow, ahead: Ahead) -> None:
     """One slice of one job. A refusal or an error belongs to this job alone: the run goes on with the next."""
     try:
         with transaction.atomic():
             if is_work(run.verb):
                 _step_work(run, target)
             else:
-                _step_job(run, target)
+                _step_job(run, target, ahead)
     except OperationalError:
         raise  # a deadlock or a lost connection: `writing` repeats the slice, or another carrier does
     except QubeError as wrong:
@@ -233,8 +238,8 @@ def _changed_names(target: RunTargetRow) -> str:
     return verbs.names_of(list(items.only("job_id", "pos", "name")))
 
 
-def _step_job(run: RunRow, target: RunTargetRow) -> None:
-    changed, message = _act(run, target.job_id)
+def _step_job(run: RunRow, target: RunTargetRow, ahead: Ahead) -> None:
+    changed, message = _act(run, target.job_id, ahead)
     target.outcome, target.changed, target.message = ("done" if changed else "unchanged"), int(changed), message
     run.done += 1
     run.changed += int(changed)
@@ -242,10 +247,9 @@ def _step_job(run: RunRow, target: RunTargetRow) -> None:
     target.save()
 
 
-def _act(run: RunRow, job_id: int) -> tuple[bool, str]:
+def _act(run: RunRow, job_id: int, ahead: Ahead) -> tuple[bool, str]:
     if run.verb == "archive":
-        row = archiving.archive(job_id)
-        return row is not None, f"{row.size:,} bytes" if row else "there is no such job"
+        return recorded(ahead, job_id)
     if run.verb == "remove":
         return verbs.remove_job(job_id), ""
     if run.verb == "modify":

@@ -1,0 +1,116 @@
+"""Work as qb hands it out: agendas of any length, read item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db.models import JSONField, Value
+
+from qbcore.models import JobRow, SubjobRow, WorkRow
+from qbcore.objects import Work
+from qbcore.queries.filters import stamp
+from qbcore.ranges import frameset
+from qbcore.states import Status
+
+JSON_NULL = Value(None, JSONField())
+
+
+def items(ids: Sequence[int]) -> Iterator[Work]:
+    """The work of jobs, each job's in the order of its agenda, as it is read: however much there is, little is held.
+
+    What of a long range is not stored yet is pending.
+    """
+    missing = list(JobRow.objects.filter(pk__in=ids, unfilled__gt=0).values_list("pk", "filling", "updated"))
+    stored = dict.fromkeys((job for job, _, _ in missing), 0)
+    hosts, nulls = _hosts_of(ids), _nulls_of(ids)
+    rows = WorkRow.objects.filter(job_id__in=ids).order_by("job_id", "pos").values_list(*WORK_COLUMNS)
+    for row in rows.iterator(chunk_size=5000):
+        if row[0] in stored:
+            stored[row[0]] += 1
+        item = _work(row, hosts)
+        if nulls and row[:2] in nulls:
+            item["resultpackage"] = item["result"] = None
+        yield item
+    for job, filling, updated in missing:
+        for pos, name in enumerate(frameset(filling)):
+            if pos >= stored[job]:
+                fresh = WorkRow(job_id=job, pos=pos, name=str(name), status=Status.PENDING, updated=updated)
+                yield work_object(fresh, hosts)
+
+
+def _nulls_of(ids: Sequence[int]) -> frozenset[tuple[int, int]]:
+    """Items whose program gave null back; those that gave nothing have {}."""
+    rows = WorkRow.objects.filter(job_id__in=ids, result=JSON_NULL)
+    return frozenset(rows.values_list("job_id", "pos"))
+
+
+def _hosts_of(ids: Sequence[int]) -> dict[tuple[int, int], str]:
+    rows = SubjobRow.objects.filter(job_id__in=ids)
+    return {(job, idx): name for job, idx, name in rows.values_list("job_id", "idx", "host_name")}
+
+
+WORK_COLUMNS)
+    for row in rows.iterator(chunk_size=5000):
+        agendas[row[0]].append(_work(row, hosts))
+    _set_nulls(agendas)
+    for job in jobs:
+        dict.__setitem__(job, "agenda", agendas[job["id"]])
+
+
+def _set_nulls(agendas: Mapping[int, list[Work]]) -> None:
+    """Items whose program gave null back; those that gave nothing have {}."""
+    rows = WorkRow.objects.filter(job_id__in=list(agendas), result=JSON_NULL).values_list("job_id", "pos")
+    given: dict[int, set[int]] = defaultdict(set)
+    for owner, pos in rows:
+        given[owner].add(pos)
+    for owner, places in given.items():
+        for item in agendas[owner]:
+            if item["id"] in places:
+                item["resultpackage"] = item["result"] = None
+
+
+def _hosts_of(jobs: list[Job]) -> dict[tuple[int, int], str]:
+    rows = SubjobRow.objects.filter(job_id__in=[job["id"] for job in jobs])
+    return {(job, idx): name for job, idx, name in rows.values_list("job_id", "idx", "host_name")}
+
+
+WORK_COLUMNS = (
+    "job_id", "pos", "name", "status", "subjob", "package", "result", "attempts", "retries", "wait_until", "updated",
+    "started", "finished", "seconds",
+)  # fmt: skip
+
+
+def _work(row: tuple[Any, ...], hosts: Mapping[tuple[int, int], str]) -> Work:
+    """An item out of its columns: agendas are long, and rows as objects take twice the time."""
+    job, pos, name, status, subjob, package, result, attempts, retries, wait, updated, started, finished, seconds = row
+    made: Work = Work.__new__(Work)
+    made.update(
+        {
+            "id": pos,
+            "jobid": job,
+            "name": name,
+            "status": WORD_OF[status],
+            "host": hosts.get((job, subjob), ""),
+            "subid": subjob,
+            "package": package or {},
+            "resultpackage": {} if result is None else result,
+            "result": {} if result is None else result,
+            "count": attempts,
+            "retry": retries,
+            "retrydelay": stamp(wait),
+            "percent": 100 if status == Status.COMPLETE else 0,
+            "lastupdate": stamp(updated),
+            "timestart": stamp(started),
+            "timecomplete": stamp(finished),
+            "timecumulative": int(seconds),
+        }
+    )
+    return made
+
+
+WORD_OF = {int(status): status.word for status in Status}
+
+
+def work_object(row: WorkRow, hosts: Mapping[tuple[int, int], str]) -> Work:
+    return _work(tuple(getattr(row, name) for name in WORK_COLUMNS), hosts)
