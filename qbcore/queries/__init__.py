@@ -8,6 +8,6 @@ from qbcore.queries.jobs import jobinfo, jobs_of
 from qbcore.queries.record import VERSION, hist, info, ping, version
 
 __all__ = [
-    "VERSION", "currenttime", "hist", "hostinfo", "info", "isadmin", "items", "jobinfo", "jobs_of", "jobtagvalues", "ping",
-    "stamp", "stats", "supervisorconfig", "version", "work_object", "workerinfo",
+    "VERSION", "currenttime", "hist", "hostinfo", "info", "isadmin", "items", "jobinfo", "jobs_of",
+    "jobtagvalues", "ping", "stamp", "stats", "supervisorconfig", "version", "work_object", "workerinfo",
 ]  # fmt: skip

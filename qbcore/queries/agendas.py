@@ -35,7 +35,7 @@ def items(ids: Sequence[int]) -> Iterator[Work]:
     for job, filling, updated in missing:
         for pos, name in enumerate(frameset(filling)):
             if pos >= stored[job]:
-                fresh = WorkRow(job_id=job, pos=pos, name=str(name), status=Status.PENDING, updated=updated)
+                fresh = WorkRow(job_id=job, pos=pos, name=str(name), updated=updated)
                 yield work_object(fresh, hosts)
 
 
@@ -47,31 +47,6 @@ def _nulls_of(ids: Sequence[int]) -> frozenset[tuple[int, int]]:
 
 def _hosts_of(ids: Sequence[int]) -> dict[tuple[int, int], str]:
     rows = SubjobRow.objects.filter(job_id__in=ids)
-    return {(job, idx): name for job, idx, name in rows.values_list("job_id", "idx", "host_name")}
-
-
-WORK_COLUMNS)
-    for row in rows.iterator(chunk_size=5000):
-        agendas[row[0]].append(_work(row, hosts))
-    _set_nulls(agendas)
-    for job in jobs:
-        dict.__setitem__(job, "agenda", agendas[job["id"]])
-
-
-def _set_nulls(agendas: Mapping[int, list[Work]]) -> None:
-    """Items whose program gave null back; those that gave nothing have {}."""
-    rows = WorkRow.objects.filter(job_id__in=list(agendas), result=JSON_NULL).values_list("job_id", "pos")
-    given: dict[int, set[int]] = defaultdict(set)
-    for owner, pos in rows:
-        given[owner].add(pos)
-    for owner, places in given.items():
-        for item in agendas[owner]:
-            if item["id"] in places:
-                item["resultpackage"] = item["result"] = None
-
-
-def _hosts_of(jobs: list[Job]) -> dict[tuple[int, int], str]:
-    rows = SubjobRow.objects.filter(job_id__in=[job["id"] for job in jobs])
     return {(job, idx): name for job, idx, name in rows.values_list("job_id", "idx", "host_name")}
 
 
