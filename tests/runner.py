@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import dispatch, folding, hosts, verbs
+from qbcore import dispatch, folding, hosts, looping, verbs
+from qbcore.acting import Actor, acting_as
+from qbcore.control.flights import UNIT
+from qbcore.models import AttemptRow, WorkRow
 from tests.hand import Hand
+from tests.program import programs
 
 LANES = 4
 
@@ -92,6 +96,43 @@ class Runner:
             self.hand.sync(reports=reports, want=list(self.hand.held))
             folding.sweep()
         return done
+
+    def work_off(self) -> list[str]:
+        """As the programs of its host: asks for items and reports them, each third one at first as not done."""
+        dispatch.waiting.expire()
+        started = programs(self.hand)
+        self._start.wait(30)
+        done: list[str] = []
+        for program in started:
+            handed_back: set[str] = set()
+            while (work := program.ask())["status"] in ("running", "waiting"):
+                if work["status"] == "running":
+                    again = int(work["name"]) % 3 == 0 and work["name"] not in handed_back
+                    program.tell(work, "pending" if again else "complete")
+                    handed_back.add(work["name"])
+                    done += [] if again else [str(work["name"])]
+            program.end()
+        return done
+
+    def ask_and_tell(self, job: int) -> int:
+        """As a program whose calls are sent twice: the even ones ask, the odd ones report, all for the first host."""
+        unit = AttemptRow.objects.get(job_id=job, pos=UNIT)
+        with acting_as(Actor("bob", "attempt", job=job, attempt=unit.pk)):
+            if self.number % 2:
+                held = WorkRow.objects.filter(job_id=job, grant_id=unit.grant_id).first()
+                self._start.wait(30)
+                return int(looping.reportwork({"id": held.pos if held else 0, "status": "complete"})["id"])
+            self._start.wait(30)
+            return int(looping.requestwork()["id"])
+
+    def ask_or_kill(self, job: int) -> int:
+        """Programs ask for items while the last process kills the first twenty."""
+        units = AttemptRow.objects.filter(pk__in=[frame["attempt"] for _, frame in self.hand.frames])
+        self._start.wait(30)
+        if not units:
+            return len(verbs.killwork(f"{job}:1-20"))
+        with acting_as(Actor("bob", "attempt", job=job, attempt=units[0].pk)):
+            return int(looping.requestwork()["id"])
 
     def leave(self) -> None:
         """Its processes are gone."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import F, Q
 
+from qbcore import events
 from qbcore.control import subjobs, work
 from qbcore.control.attempts import Report, outcome, turn_many
 from qbcore.control.placements import attempt_numbers, attempt_row, free
@@ -123,6 +124,8 @@ def stop(job: JobRow, items: Iterable[WorkRow], *, now: datetime) -> Sequence[Su
     if not loops(job.prototype, job.todo):
         return []
     rows = _placed(job, {item.grant_id for item in items if item.grant_id})
+    if rows:
+        events.publish("wake", [])
     for row in rows:
         work.give_back(job.pk, [row.grant_id or 0], Ending.INTERRUPTED, now=now)
         AttemptRow.objects.filter(pk=row.attempt_id or 0, ended__isnull=True).update(

@@ -195,7 +195,7 @@ def _claim_unit(job: JobRow, grant: GrantRow, step: Step, *, now: datetime) -> l
     mine = SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, grant_id=grant.pk, attempt_id__isnull=True)
     if not mine.update(attempt_id=number, updated=now):
         return []
-    nth = AttemptRow.objects.filter(job_id=job.pk, subjob=grant.idx, pos=UNIT).count() + 1
+    nth = AttemptRow.objects.filter(job_id=job.pk, pos=UNIT, subjob=grant.idx, frame=step.name).count() + 1
     attempt_row(job, grant, number, UNIT, step.name, nth, started=now).save(force_insert=True)
     work.delta(job.pk, {})
     return [Frame(number, UNIT, step.name, None, step.command)]

@@ -56,7 +56,7 @@ def _said(row: HistoryRow) -> str:
 
 
 def _tried(row: AttemptRow) -> str:
-    what = f"frame {row.frame}" if row.pos >= 0 else f"subjob {row.subjob}"
+    what = f"frame {row.frame}" if row.pos >= 0 else f"subjob {row.subjob} {row.frame}".rstrip()
     how = row.ending or "running"
     error = f": {row.error_line}" if row.error_line else ""
     return f"{what} attempt {row.number} on {row.host_name}: {how}{error}"

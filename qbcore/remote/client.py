@@ -29,8 +29,9 @@ READS = frozenset(
         *("joborder", "hostorder", "workorder", "resource", "jobtagvalues", "validatejob", "jobobj"),
     ]
 )
-# Submit may be repeated because its key tells the supervisor that it is the same call.
-REPEATABLE = READS | {"submit"}
+# Submit may be repeated because its key tells the supervisor that it is the same call; of the others the second call
+# finds what the first one did.
+REPEATABLE = READS | {"submit", "requestwork", "reportwork", "reportjob"}
 DEFAULT_TIMEOUT = 60_000  # milliseconds
 
 _DROPPED = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from qbcore.errors import Unreachable
 from qbcore.objects import Job, Work
 from qbcore.remote.attempt import own_job, own_subjob, written
 from qbcore.remote.transport import ask
+
+PATIENCE = 600.0  # seconds for which a job's process goes on asking a supervisor that does not answer
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 
 
 def jobobj() -> Job:
@@ -15,7 +20,7 @@ def jobobj() -> Job:
 
     Raises Invalid outside of a job's process.
     """
-    found: Job = ask("jobobj")
+    found: Job = _patiently("jobobj")
     return found
 
 
@@ -26,7 +31,7 @@ def requestwork() -> Work:
     this subjob is to leave its host, end. killed: end. complete (id -1): nothing is left. Source: named beside the
     reference.
     """
-    found: Work = ask("requestwork", written=written())
+    found: Work = _patiently("requestwork", written=written())
     return found
 
 
@@ -36,7 +41,7 @@ def reportwork(work: Mapping[str, Any]) -> Work:
     `resultpackage` is any value that JSON can write. The item as the farm has it now; its status is not yours when it
     was taken away meanwhile. Source: named beside the reference.
     """
-    found: Work = ask("reportwork", work, written=written())
+    found: Work = _patiently("reportwork", work, written=written())
     return found
 
 
@@ -45,8 +50,21 @@ def reportjob(status: str) -> bool:
 
     Source: named beside the reference.
     """
-    found: bool = ask("reportjob", status)
+    found: bool = _patiently("reportjob", status)
     return found
+
+
+def _patiently(name: str, *args: Any, **kwargs: Any) -> Any:
+    """As ask; a job's process outlives a supervisor that is away for minutes. Asking twice is harmless."""
+    deadline, pause = time.monotonic() + PATIENCE, SHORTEST_PAUSE
+    while True:
+        try:
+            return ask(name, *args, **kwargs)
+        except Unreachable:
+            if own_job() < 0 or time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def jobid() -> int:
