@@ -225,7 +225,7 @@ class Round:
         shun = views.shuns(job, self.host.pk, self.now)
         running = 0 if busy else 1
         frames = placements.claim(job, grant, count, now=self.now, running=running, shun=shun) if count > 0 else []
-        if not (frames or busy or subjob.asked or shun):
+        if not (frames or busy or subjob.asked):
             frames = placements.claim_last(job, grant, now=self.now)
         if frames:
             self.answer["frames"][str(grant.pk)] = [_frame(one, job) for one in frames]

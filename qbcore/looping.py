@@ -12,16 +12,17 @@ from typing import Any
 
 from django.db.models import JSONField, Q, Value
 
-from qbcore import acting, events, folding
+from qbcore import acting, events, folding, views, wrangling
 from qbcore.control import loops, work
+from qbcore.control.attempts import Report
 from qbcore.control.flights import UNIT
 from qbcore.control.loops import Sizes
 from qbcore.errors import Invalid, Refused
-from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
+from qbcore.models import AttemptRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.objects import Job, Work
 from qbcore.queries import jobinfo, work_object
 from qbcore.remote.wire import dumps, loads_storable
-from qbcore.states import PLACED, Status
+from qbcore.states import PLACED, Ending, Status
 from qbcore.writing import clock, locked, writing
 
 ENDS = (Status.COMPLETE, Status.FAILED, Status.KILLED, Status.PENDING)
@@ -52,7 +53,10 @@ def reportwork(work: Mapping[str, Any], written: Mapping[str, Any] | None = None
     if isinstance(pos, bool) or not isinstance(pos, int) or not -1 <= pos < 2**31:
         raise Invalid(f"{pos!r} is no item of this job", field="work.id", hint="Give the item that requestwork gave.")
     becomes = _status(work.get("status"), "work.status", ENDS)
-    return _report(attempt, pos, becomes, work.get("attempt"), _result(work), _sizes(written))
+    told, watched = _report(attempt, pos, becomes, work.get("attempt"), _result(work), _sizes(written))
+    if watched is not None:
+        _note(watched)
+    return told
 
 
 def reportjob(status: Any) -> bool:
@@ -162,7 +166,11 @@ def _request(attempt: AttemptRow, written: Sizes) -> Work:
         return _item(item, attempt, status="running")
     if subjob.asked:
         return _nothing(attempt, Status.PENDING)
-    item = loops.give(job, grant, now=now, written=written) if subjob.status == Status.RUNNING else None
+    shun = views.shuns(job, grant.host_id, now)
+    running = subjob.status == Status.RUNNING
+    item = loops.give(job, grant, now=now, written=written, shun=shun) if running else None
+    if item is None and running and shun is not None:
+        return _nothing(attempt, Status.PENDING)  # what is left is for another host, and this place for others
     if item is None:
         return _nothing(attempt, _why_none(job, subjob))
     _tell(job.pk)
@@ -202,18 +210,35 @@ def _item(row: WorkRow, attempt: AttemptRow, **also: Any) -> Work:
 
 
 @writing
-def _report(attempt: AttemptRow, pos: int, becomes: Status, number: Any, result: Any, written: Sizes) -> Work:
+def _report(
+    attempt: AttemptRow, pos: int, becomes: Status, number: Any, result: Any, written: Sizes
+) -> tuple[Work, AttemptRow | None]:
+    """The item as it is then, and its attempt if somebody watches how hosts do with the job."""
     now = clock()
     subjob, job = _placed(attempt), JobRow.objects.filter(pk=attempt.job_id).first()
     rows = WorkRow.objects.filter(job_id=attempt.job_id, pos=pos)
     item = locked(rows).first()
     if item is None:
-        return _nothing(attempt, _left_as(attempt) if subjob is None else Status.COMPLETE)
+        return _nothing(attempt, _left_as(attempt) if subjob is None else Status.COMPLETE), None
     mine = item.grant_id == attempt.grant_id and item.status in PLACED and number in (None, item.attempt_id)
+    watched = None
     if job is not None and subjob is not None and mine:
-        loops.end(job, item, becomes, now=now, written=written, result=result)
+        ended = loops.end(job, item, becomes, now=now, written=written, result=result)
+        watched = ended if wrangling.watches(job) else None
         _tell(job.pk)
-    return _item(rows.get(), attempt)
+    return _item(rows.get(), attempt), watched
+
+
+@writing
+def _note(row: AttemptRow) -> None:
+    """Counts how the host did with the job; in a transaction of its own, since hosts are locked first."""
+    host = locked(HostRow.objects.filter(pk=row.host_id)).first()
+    job = JobRow.objects.filter(pk=row.job_id).first()
+    if host is None or job is None or row.ending not in (Ending.COMPLETE, Ending.FAILED):
+        return
+    failed = row.ending == Ending.FAILED
+    report = Report(attempt=row.pk, pos=row.pos, exit_code=int(failed))
+    wrangling.note(host, job, [report], {row.pk} if failed else (), clock())
 
 
 def _tell(job: int) -> None:

@@ -28,7 +28,7 @@ NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "listing", "views", "reasons", "queries", "logs"),
     *("control", "filling", "folding", "failures", "positions", "verbs", "precedence"),
-    *("dependencies", "submission", "looping", "archiving", "hosts", "wrangling", "hostcare", "resources", "waiting"),
+    *("dependencies", "submission", "archiving", "hosts", "wrangling", "looping", "hostcare", "resources", "waiting"),
     *("orders", "preference", "dispatch", "requests", "backend", "runs", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")

@@ -13,12 +13,13 @@ from typing import Any
 from django.db.models import F, Q
 
 from qbcore import events
+from qbcore.constants import FLAGS
 from qbcore.control import subjobs, work
-from qbcore.control.attempts import Report, outcome, turn_many
+from qbcore.control.attempts import ELSEWHERE, Report, outcome, turn_many
 from qbcore.control.placements import attempt_numbers, attempt_row, free
 from qbcore.jobspec import loops
 from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
-from qbcore.states import PLACED, Ending, Status
+from qbcore.states import LIVE, PLACED, Ending, Status
 from qbcore.writing import locked
 
 Sizes = Mapping[str, int]
@@ -30,9 +31,9 @@ def held(grant: int) -> WorkRow | None:
     return locked(WorkRow.objects.filter(grant_id=grant, status__in=PLACED)).order_by("pos").first()
 
 
-def give(job: JobRow, grant: GrantRow, *, now: datetime, written: Sizes) -> WorkRow | None:
-    """The next free item, which runs in that grant from now on; None when there is none."""
-    item = locked(free(job, now), skip=True).order_by("rank").first()
+def give(job: JobRow, grant: GrantRow, *, now: datetime, written: Sizes, shun: int | None = None) -> WorkRow | None:
+    """The next free item, which runs in that grant from now on; None when there is none (that may run on this host)."""
+    item = locked(free(job, now, shun), skip=True).order_by("rank").first()
     if item is None:
         return None
     [number] = attempt_numbers(1)
@@ -81,6 +82,9 @@ def end(
     if becomes == Status.KILLED:
         to, ending, retries = Status.KILLED, Ending.KILLED, item.retries
     turn_many(job, [(item, report, to, retries)], now)
+    if attempt and ending == Ending.FAILED and to in LIVE and job.flags & FLAGS["migrate_on_frame_retry"]:
+        again = WorkRow.objects.filter(job_id=job.pk, pos=item.pos)
+        again.update(avoid_host=attempt.host_id, avoid_until=now + ELSEWHERE)
     return _close(attempt, report, ending, now, written, message) if attempt else None
 
 

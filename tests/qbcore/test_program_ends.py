@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from qbcore import folding, hosts, looping, submission, verbs
+from qbcore.constants import FLAGS
 from qbcore.models import AttemptRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import Status
 from qbcore.writing import clock
@@ -171,3 +172,25 @@ def test_an_obedient_host_gives_the_place_of_a_stopped_program_to_the_next() -> 
     hand.sync()
     hand.sync()
     assert start(hand).work_off() == ["2", "3", "4", "complete"]
+
+
+def test_an_item_that_failed_is_kept_from_its_host_while_another_could_do_it() -> None:
+    flag = FLAGS["migrate_on_frame_retry"]
+    submit(retrywork=1, flags=flag, agenda=[{"name": "1"}])
+    first, other = Hand("first", slots=1), Hand("other", slots=1)
+    program = start(first)
+    program.tell(program.ask(), "failed")
+    assert program.ask()["status"] == "pending", "its place is for others now"
+    program.end()
+    assert programs(first) == []
+    assert start(other).work_off() == ["1", "complete"]
+
+
+def test_a_host_whose_programs_fail_items_in_a_row_is_not_given_the_job_again() -> None:
+    submit(flags=FLAGS["auto_wrangling"], agenda=[{"name": str(number)} for number in range(9)])
+    program = start()
+    for _ in range(5):
+        program.tell(program.ask(), "failed")
+    assert program.ask()["status"] == "pending"
+    program.end()
+    assert programs(program.hand) == []
