@@ -1,6 +1,6 @@
 # `make run` starts the farm from a fresh clone; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench lock
+.PHONY: help run demo test soak lint bench lock
 
 python := .venv/bin/python
 
@@ -16,6 +16,13 @@ demo: ## a handful of jobs for the running farm
 
 test: ## lint and every test (installs the programs they drive when root on Debian)
 	@.ci/venv test && .ci/services && exec .ci/test $(ARGS)
+
+# What tries random input: each takes FARM_EXAMPLES as its number of calls.
+soaked := tests/farm/test_schemathesis.py tests/farm/test_wrong_values.py
+
+soak: ## the tests of random input, FARM_EXAMPLES (2000) calls for each of them
+	@.ci/venv test
+	FARM_EXAMPLES=$${FARM_EXAMPLES:-2000} $(python) -m pytest -q -o timeout=0 -n 2 $(soaked) $(ARGS)
 
 lint: ## style, types, migrations, the laws of the architecture
 	@.ci/venv test

@@ -6,9 +6,8 @@ never a session, so a page of another site can do nothing in a browser's name. `
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
+from farm import arguments
 from qbcore.acting import Actor, acting_as
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized, Unreachable
 from qbcore.permissions import actor_for_token
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024 * 1024
 LONGEST_KEY = 200  # characters of an Idempotency-Key
+METHODS = {"ping": ("GET", "POST")}
+VERSIONS = ("v1",)
 
 
 class TooLargeError(QubeError):
@@ -41,6 +43,10 @@ class WrongMethodError(QubeError):
 
     code = "wrong_method"
     status = 405
+
+    def __init__(self, message: str, allowed: Sequence[str]) -> None:
+        super().__init__(message)
+        self._allowed = ", ".join(allowed)
 
 
 @csrf_exempt
@@ -60,15 +66,27 @@ def call(request: HttpRequest, name: str) -> HttpResponse:
         return _refusal(broken)
 
 
+def nowhere(request: HttpRequest, rest: str) -> HttpResponse:
+    """Any other address below /api/."""
+    version = rest.partition("/")[0][:20]
+    if version in VERSIONS:
+        return _refusal(NotFound("the API's functions stand at /api/v1/<function>; /api/v1/docs lists them"))
+    return _refusal(
+        NotFound(
+            f"this farm serves no version '{version}' of the API: there is {', '.join(VERSIONS)}, as /api/v1/<function>"
+        )
+    )
+
+
 def _result(request: HttpRequest, name: str) -> Any:
     function = _function(name)
+    allowed = METHODS.get(name, ("POST",))
+    if request.method not in allowed:
+        raise WrongMethodError(f"{name} is asked with {' or '.join(allowed)}, not {request.method}", allowed)
     if name == "ping":  # takes nothing from the asker: it would have the farm ping where a stranger likes
         return function(asDict=True)
-    if request.method != "POST":
-        raise WrongMethodError(f"{name} is asked with POST, not {request.method}")
     actor = _actor(request)
-    args, kwargs = _arguments(request)
-    _check_arguments(name, function, args, kwargs)
+    args, kwargs = arguments.checked(name, function, *_arguments(request))
     if name == "submit":
         kwargs["_key"] = _idempotency_key(request)
     with acting_as(actor):
@@ -120,24 +138,6 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-def _check_arguments(name: str, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Names the argument that is missing or too much. Names with an underscore are the farm's own."""
-    signature = _public(function)
-    own = [key for key in kwargs if key.startswith("_")]
-    if own:
-        raise Invalid(f"{name} has no argument of this name", field=own[0])
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise Invalid(f"{name}: {error}", hint=f"It is called as {name}{signature}.") from error
-
-
-def _public(function: Callable[..., Any]) -> inspect.Signature:
-    """A function's arguments as documentation writes them: without types and the farm's own."""
-    public = [one for one in inspect.signature(function).parameters.values() if not one.name.startswith("_")]
-    return inspect.Signature([one.replace(annotation=inspect.Parameter.empty) for one in public])
-
-
 def _idempotency_key(request: HttpRequest) -> str:
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > LONGEST_KEY:
@@ -156,8 +156,8 @@ def _refusal(refusal: QubeError) -> HttpResponse:
     response = _response(refusal.status, dumps({"error": refusal.to_wire()}))
     if refusal.status == 401:
         response["WWW-Authenticate"] = "Bearer"
-    if refusal.status == 405:
-        response["Allow"] = "POST"
+    if isinstance(refusal, WrongMethodError):
+        response["Allow"] = refusal._allowed
     return response
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from farm import api
+from farm import api, openapi
 from farm.views import account, errors, health, job, jobs, runs, tokens, workers
 
 urlpatterns = [
@@ -31,7 +31,10 @@ urlpatterns = [
     path("signin/<str:token>", account.by_link, name="signin"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("api/v1/openapi.json", openapi.document, name="openapi"),
+    path("api/v1/docs", openapi.docs, name="api-docs"),
     path("api/v1/<str:name>", api.call, name="api"),
+    path("api/<path:rest>", api.nowhere),
 ]
 handler400 = errors.bad_request
 handler403 = errors.refused

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qbcore import constants
+from qbcore import constants, fields
 from qbcore.clusters import parse_restrictions
 from qbcore.commands import PROTOTYPES, argv_for
 from qbcore.errors import Invalid, QubeError, Unsupported
@@ -22,10 +22,6 @@ from qbcore.reservations import parse_reservations
 Items = list[tuple[str, bool, Any]]
 """An agenda: name, blocked, package."""
 RANGED = ("cmdrange", "pyCmdrange")
-LONGEST_TEXT = 65536
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""No database stores these in a text."""
-LARGEST = 2**31 - 1
 MOST_CPUS = 10_000
 MOST_FRAMES = 1_000_000
 LONG = 50_000
@@ -40,6 +36,8 @@ NUMBERS = {
     "priority": 9999, "cpus": 1, "max_cpus": 0, "pgrp": 0, "pid": 0, "timelimit": -1, "agenda_timelimit": -1,
     "retrywork": 0, "retrywork_delay": 0, "retrysubjob": 0,
 }  # fmt: skip
+LEAST = {"timelimit": -1, "agenda_timelimit": -1, "timeout": -1, "agenda_timeout": -1, "priority": -fields.LARGEST}
+"""The least value of a number; 0 where nothing else is said. -1 is no limit; priorities are moved into 1 to 9999."""
 PRODUCTION = (
     "prod_show", "prod_shot", "prod_seq", "prod_client", "prod_dept",
     "prod_custom1", "prod_custom2", "prod_custom3", "prod_custom4", "prod_custom5",
@@ -80,13 +78,19 @@ def columns(job: Mapping[str, Any]) -> dict[str, Any]:
     check_words(found)
     known = {*TEXTS, *NUMBERS, *READ_ONLY, *NOT_YET, *FLIGHTS}
     found["extra"] = {str(key): value for key, value in job.items() if key not in known}
+    fields.storable(found["package"], "package")
+    fields.storable(found["extra"], "")
     return found
 
 
 def _env(job: Mapping[str, Any]) -> dict[str, str]:
-    env = {str(key): str(value) for key, value in mapping(job, "env").items()}
+    given = {str(key): value for key, value in mapping(job, "env").items()}
+    for key, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise Invalid(f"{fields.shown(value)} is no text", field=f"env.{key}")
+    env = {key: str(value) for key, value in given.items()}
     for key, value in env.items():
-        if not key or "=" in key or UNSTORABLE.search(key + value):
+        if not key or "=" in key or fields.UNSTORABLE.search(key + value):
             raise Invalid(f"{key!r} cannot be a variable of an environment", field="env", hint="Leave out '=' and NUL.")
     return env
 
@@ -98,7 +102,7 @@ def _flights(job: Mapping[str, Any], key: str) -> list[str]:
     if not isinstance(given, (list, tuple)) or len(given) > MOST_FLIGHTS:
         raise Invalid(f"{key} must be a list of at most {MOST_FLIGHTS} commands", field=key)
     for number, one in enumerate(given):
-        if not isinstance(one, str) or len(one) > LONGEST_TEXT or UNSTORABLE.search(one):
+        if not isinstance(one, str) or len(one) > fields.LONGEST_TEXT or fields.UNSTORABLE.search(one):
             raise Invalid("a flight check must be a command line", field=f"{key}[{number}]", hint="Give it as a text.")
     return [one.strip() for one in given if one.strip()]
 
@@ -118,7 +122,7 @@ def _refuse_what_is_not_honoured(job: Mapping[str, Any]) -> None:
         raise Invalid("a job needs a prototype", field="prototype", hint=f"Give one of {', '.join(PROTOTYPES)}.")
     if not isinstance(prototype, str) or not TYPE_NAME.fullmatch(prototype):
         raise Invalid(
-            f"{prototype!r} is no name of a job type",
+            f"{fields.shown(prototype)} is no name of a job type",
             field="prototype",
             hint="Use up to 63 letters, digits, '.', '-' and '_'.",
         )
@@ -139,30 +143,12 @@ def flags(job: Mapping[str, Any]) -> int:
 
 
 def text(job: Mapping[str, Any], key: str) -> str:
-    value = job.get(key)
-    if value is None:
-        return ""
-    if isinstance(value, (list, tuple)):
-        value = ",".join(str(one) for one in value)
-    if not isinstance(value, (str, int, float)):
-        raise Invalid(f"{key} must be a text, not {type(value).__name__}", field=key)
-    found = str(value)
-    if len(found) > LONGEST_TEXT or UNSTORABLE.search(found):
-        raise Invalid(f"{key} must be a text of at most {LONGEST_TEXT:,} characters that a database stores", field=key)
-    return found
+    return "" if job.get(key) is None else fields.plain(job[key], key)
 
 
 def number(job: Mapping[str, Any], key: str, default: int) -> int:
     value = job.get(key)
-    if value is None or value == "":
-        return default
-    try:
-        found = int(value) if not isinstance(value, bool) else default
-    except (TypeError, ValueError, OverflowError) as wrong:
-        raise Invalid(f"{value!r} is not a whole number", field=key) from wrong
-    if abs(found) > LARGEST:
-        raise Invalid(f"{found} is too large", field=key, hint=f"Give at most {LARGEST}.")
-    return found
+    return default if value in (None, "") else fields.whole(value, key, least=LEAST.get(key, 0))
 
 
 def mapping(job: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -210,7 +196,7 @@ def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> Items | range 
     """
     items, ranged = job.get("agenda"), job.get("prototype") in RANGED
     if items is None and ranged and package.get("range") not in (None, ""):
-        items = _frames(str(package["range"]))
+        items = _frames(fields.plain(package["range"], "package.range"))
         if isinstance(items, range) and _may_fill_later(job):
             return items
     if not ranged and items in (None, [], ()):  # jobinfo gives such a job an empty agenda too
@@ -254,12 +240,13 @@ def _item(position: int, item: Any) -> tuple[str, bool, Any]:
     if not isinstance(item, Mapping):
         item = {"name": item}
     name = item.get("name")
-    if not isinstance(name, (str, int)) or name == "" or UNSTORABLE.search(str(name)) or len(str(name)) > 1000:
+    told = str(name) if isinstance(name, (str, int)) and not isinstance(name, bool) else ""
+    if not 1 <= len(told) <= 1000 or fields.UNSTORABLE.search(told):
         raise Invalid("a work item needs a name of 1 to 1,000 characters", field=f"agenda[{position}].name")
-    status = item.get("status") or "pending"
-    if status not in ("pending", "blocked", constants.STATUS_NUMBERS["pending"], constants.STATUS_NUMBERS["blocked"]):
-        status = "pending"  # a job taken from jobinfo and submitted again starts anew
+    held = fields.blocked(item.get("status"), f"agenda[{position}].status")
     package = item.get("package")
     if package is not None and not isinstance(package, Mapping):
         raise Invalid("a work item's package must be a dictionary", field=f"agenda[{position}].package")
-    return str(name), status in ("blocked", constants.STATUS_NUMBERS["blocked"]), dict(package) if package else None
+    if package:
+        fields.storable(package, f"agenda[{position}].package")
+    return told, held, dict(package) if package else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from qbcore import acting, dependencies, events, filling, folding, history, jobspec, verbs
+from qbcore import acting, dependencies, events, fields, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
 from qbcore.control import growth
 from qbcore.control import jobs as job_control
@@ -17,7 +17,7 @@ from qbcore.models import JobRow, SubmissionRow
 from qbcore.objects import SubmitResult
 from qbcore.permissions import digest, may, need
 from qbcore.queries import jobs_of
-from qbcore.states import DONE, Hold, Status
+from qbcore.states import DONE, Hold
 from qbcore.triggers import parse_dependency
 from qbcore.writing import clock, locked, writing
 
@@ -98,7 +98,7 @@ def _row(job: Any, actor: acting.Actor, now: datetime) -> tuple[JobRow, Agenda]:
     found["user"] = _user(job, actor)
     if agenda is not None and not found["flags"] & FLAGS["disable_cpu_limit"]:
         found["cpus"] = min(found["cpus"], max(1, len(agenda)))
-    held = Hold.SUBMIT if job.get("status") in ("blocked", Status.BLOCKED) else Hold.NONE
+    held = Hold.SUBMIT if fields.blocked(job.get("status"), "status") else Hold.NONE
     return JobRow(**found, todo=len(agenda or ()), timesubmit=now, updated=now, held=held), agenda
 
 

@@ -21,7 +21,7 @@ CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators",
 SERVER_WORDS = (
     *("states", "values", "conditions", "grammar", "expressions", "reservations", "clusters", "hostorder"),
     *("triggers", "signatures", "spans", "paths", "commands", "candidates", "plan", "words", "shortlists", "pool"),
-    "jobspec",
+    *("fields", "jobspec"),
 )
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")

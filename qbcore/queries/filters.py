@@ -14,6 +14,7 @@ from django.utils.timezone import get_current_timezone, make_aware
 
 from qbcore import constants
 from qbcore.errors import Invalid
+from qbcore.fields import shown
 from qbcore.ids import LARGEST_ID
 from qbcore.states import Status
 
@@ -63,18 +64,24 @@ def _status(value: Any) -> int:
         ) from None
 
 
-NUMERIC = frozenset(["id", "pid", "pgrp", "flags", "priority", "localorder", "cpus", "todo"])
+NUMERIC = frozenset([
+    "id", "pid", "pgrp", "flags", "priority", "localorder", "cpus", "max_cpus", "todo", "timeout", "timelimit",
+    "agenda_timeout", "agenda_timelimit", "retrywork", "retrywork_delay", "retrysubjob",
+])  # fmt: skip
 
 
 def number(column: str, value: Any) -> Any:
     if column not in NUMERIC:
         return str(value)
+    is_number = isinstance(value, (int, str)) or (isinstance(value, float) and value.is_integer())
     try:
-        found = int(value)
-    except (TypeError, ValueError, OverflowError) as wrong:
-        raise Invalid(f"{value!r} is not a whole number", field=column) from wrong
+        found = int(value) if is_number and not isinstance(value, bool) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise Invalid(f"{shown(value)} is not a whole number", field=column)
     if abs(found) > LARGEST_ID:
-        raise Invalid(f"{found} is too large", field=column)
+        raise Invalid(f"{shown(value)} is too large", field=column)
     return found
 
 

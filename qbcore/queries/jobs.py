@@ -110,7 +110,7 @@ def _limit(limit: Any) -> int | None:
 def _order(orderby: str | None) -> list[str]:
     if not orderby:
         return ["pk"]
-    words = str(orderby).split()
+    words = str(orderby).split() or ["?"]
     name = {"timesubmit": "timesubmit", "lastupdate": "updated"}.get(words[0], words[0])
     direction = words[1].upper() if len(words) > 1 else "ASC"
     if (
