@@ -8,8 +8,14 @@
 | FARM_BIND, FARM_PORT | 127.0.0.1, 8000 | where the embedded farm listens |
 | FARM_HOSTS | localhost names | host names under which browsers and workers reach the farm, comma separated |
 | FARM_LEASE | 60 | seconds of silence after which a host is given up |
+| FARM_MAIL_URL | none: no mail | the mail server: smtp+tls://user:password@host:587 |
+| FARM_MAIL_FROM | farm@ this machine | whom mail comes from |
+| FARM_WEBHOOK_HOSTS | none: no webhooks | hosts that callbacks may post to, comma separated |
+| FARM_WEBHOOK_SECRET | none: no webhooks | what signs webhooks |
+| FARM_PYTHON_CALLBACKS | 0 | 1 lets callbacks run Python as the account of the farm (docs/callbacks.md) |
 | FARM_PATHS | none | prefixes of paths per system: a JSON file or JSON itself (docs/jobtypes.md) |
 | FARM_AUTO_WRANGLING | off | watch over the hosts of every job, as the flag auto_wrangling does for one |
+| FARM_URL | the embedded farm's | where the farm's own processes reach its API |
 | FARM_SECRET | a file in FARM_DATA | signs sessions and attempt tokens; the same for all processes |
 """
 
@@ -221,6 +227,17 @@ STATIC_URL = "/static/"
 STATIC_ROOT = None  # whitenoise serves what the finders find: nothing to collect
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+
+# Callbacks that reach out of the farm; each is off until it is set.
+FARM_URL = env.str("FARM_URL", default="") or f"http://127.0.0.1:{FARM_PORT}"
+FARM_MAIL = bool(env.str("FARM_MAIL_URL", default=""))
+if FARM_MAIL:
+    vars().update(env.email_url("FARM_MAIL_URL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("FARM_MAIL_FROM", default="") or f"farm@{FARM_NAME}"
+FARM_WEBHOOK_HOSTS = env.list("FARM_WEBHOOK_HOSTS", default=[])
+FARM_WEBHOOK_SECRET = env.str("FARM_WEBHOOK_SECRET", default="")
+FARM_PYTHON_CALLBACKS = env.bool("FARM_PYTHON_CALLBACKS", default=False)
 
 USE_TZ = True
 TIME_ZONE = env.str("FARM_TIMEZONE", default="UTC")

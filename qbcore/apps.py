@@ -10,9 +10,11 @@ class QbcoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from qbcore import qb, runs, tasks, tokens
+        from qbcore import callbacks, firings, qb, runs, tasks, tokens
         from qbcore.remote.transport import set_transport
 
         runs.set_queue(tasks.send)
+        firings.set_queue(tasks.send_firing)
+        callbacks.set_carrier(lambda firing: firings.carrier.add(firing))
         set_transport(qb)
         tokens.watch_users()

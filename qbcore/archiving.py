@@ -59,7 +59,7 @@ def write(job_id: int, alive: Alive = lambda: None) -> Written | None:
     if row is None:
         return None
     need(acting.current(), "archive", owner=row.user)
-    found = jobinfo(id=job_id, subjobs=True)
+    found = jobinfo(id=job_id, subjobs=True, callbacks=True)
     if not found:
         return None
     dict.__setitem__(found[0], "agenda", _told(items([job_id]), alive))

@@ -1,20 +1,26 @@
-"""What submitted jobs wait for: links to other jobs, by id or by label in the process group."""
+"""What submitted jobs wait for: links to other jobs, their items or subjobs, by id or by label in the process group."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 
-from qbcore import folding
+from django.db.models import F
+
+from qbcore import filling, folding, links
 from qbcore.control import jobs
-from qbcore.errors import Invalid, Unsupported
-from qbcore.models import DependencyRow, JobRow
-from qbcore.states import DONE, Status
+from qbcore.errors import Invalid
+from qbcore.models import DependencyRow, HistoryRow, JobRow, Watch
+from qbcore.positions import positions_named
+from qbcore.states import Status
 from qbcore.triggers import Link, parse_dependency
 from qbcore.writing import locked
 
 Links = list[tuple[Link, int]]
+WATCHES = {"job": Watch.JOB, "work": Watch.WORK, "subjob": Watch.SUBJOBS}
+MOST_DIGITS = 9
 
 
 def link(submitted: Sequence[JobRow], now: datetime) -> None:
@@ -23,19 +29,18 @@ def link(submitted: Sequence[JobRow], now: datetime) -> None:
     if not wanted:
         return
     _refuse_circle(wanted, {row.pk: row for row in submitted})
-    ids = sorted({parent for links in wanted.values() for _, parent in links})
+    ids = sorted({parent for found in wanted.values() for _, parent in found})
     parents = {row.pk: row for row in locked(JobRow.objects.filter(pk__in=ids).order_by("pk"))}
-    for job, links in wanted.items():
-        _tie(job, links, parents, now)
+    for job, found in wanted.items():
+        _tie(job, found, parents, now)
 
 
 def _links(row: JobRow, submitted: Sequence[JobRow]) -> Links:
     found = []
     for one in parse_dependency(row.dependency):
-        if one.kind != "job":
-            raise Unsupported(
-                f"a dependency on a {one.kind} is not honoured by this version: depend on the job", field="dependency"
-            )
+        label, _, number = one.target.rpartition(".")
+        if one.kind == "subjob" and one.id is None and not one.extra and label and number.isdecimal():
+            one = replace(one, target=label, extra=number)  # 'complete-subjob-render.0'
         found.append((one, _parent(row, one, submitted)))
     return found
 
@@ -48,6 +53,8 @@ def _parent(row: JobRow, one: Link, submitted: Sequence[JobRow]) -> int:
     parent = labelled.values_list("pk", flat=True).first()
     if parent == row.pk or one.id == row.pk:
         raise Invalid(f"job {row.name!r} depends on itself", field="dependency", hint="Name another job.")
+    if parent is None and one.id is not None and _was_there(one.id):
+        return one.id
     if parent is None:
         known = ", ".join(other.label for other in submitted if other.label and other.pk != row.pk) or "none"
         raise Invalid(
@@ -57,9 +64,14 @@ def _parent(row: JobRow, one: Link, submitted: Sequence[JobRow]) -> int:
     return parent
 
 
+def _was_there(job: int) -> bool:
+    """Whether a job of that id was removed: its history stays, and ids are never given out again."""
+    return job < 2**63 and HistoryRow.objects.filter(job_id=job).exists()
+
+
 def _refuse_circle(wanted: Mapping[int, Links], submitted: Mapping[int, JobRow]) -> None:
     """Only jobs of one call can wait for each other: nobody could name a job before it had an id."""
-    graph = {job: [parent for _, parent in links if parent in submitted] for job, links in wanted.items()}
+    graph = {job: [parent for _, parent in found if parent in submitted] for job, found in wanted.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as circle:
@@ -67,21 +79,58 @@ def _refuse_circle(wanted: Mapping[int, Links], submitted: Mapping[int, JobRow])
         raise Invalid(f"these jobs wait for each other: {names}", field="dependency", hint="Leave one out.") from circle
 
 
-def _tie(job: int, links: Links, parents: Mapping[int, JobRow], now: datetime) -> None:
-    """Notes the links with what is true of them now, and holds the job back while one is not met."""
-    rows = [_row(job, one, parents[parent]) for one, parent in links]
-    DependencyRow.objects.bulk_create(rows)
-    unmet = [parents[row.parent_id] for row in rows if not row.met]
-    if not unmet:
+def _tie(job: int, found: Links, parents: Mapping[int, JobRow], now: datetime) -> None:
+    """Notes the links with what is true of them now, and holds back what is not met: the job, or items of it."""
+    child = locked(JobRow.objects.filter(pk=job)).get()
+    filling.complete(child)
+    for one, parent in found:
+        _tie_one(child, one, parent, parents.get(parent), now)
+    if not links.met(child):
+        jobs.wait(child, "", now)
+    links.explain(child)
+    folding.settle(child)
+
+
+def _tie_one(child: JobRow, one: Link, parent_id: int, parent: JobRow | None, now: datetime) -> None:
+    kind = one.kind
+    if kind == "work" and not one.extra and not (child.todo and parent is not None and parent.todo):
+        kind = "job"  # nothing to compare
+    framewise = kind == "work" and not one.extra
+    status = Status(parent.status) if parent is not None else None
+    met = framewise or (kind == "job" and status in links.MEETS[one.state])
+    extra = _subjob(one) if kind == "subjob" else one.extra
+    row = DependencyRow(job_id=child.pk, parent_id=parent_id, state=one.state, kind=kind, extra=extra, met=met)
+    row.save()
+    if parent is None:
         return
-    row = locked(JobRow.objects.filter(pk=job)).get()
-    over = next((parent for parent in unmet if parent.status in DONE), None)
-    reason = folding.in_vain(over.pk, Status(over.status)) if over else f"waits for {row.dependency}"
-    jobs.wait(row, reason, now)
-    folding.settle(row)
+    _watch(parent, WATCHES[kind])
+    if framewise:
+        filling.complete(parent)
+        links.tie(row, now)
+    elif kind == "work":
+        links.tie_job(row, _items(parent, one))
 
 
-def _row(job: int, one: Link, parent: JobRow) -> DependencyRow:
-    ended = Status(parent.status)
-    met = ended in DONE and one.state in (ended.word, "done")
-    return DependencyRow(job_id=job, parent_id=parent.pk, state=one.state, met=met)
+def _watch(job: JobRow, what: Watch) -> None:
+    if not job.watched & what:
+        JobRow.objects.filter(pk=job.pk).update(watched=F("watched").bitor(int(what)))
+        job.watched |= what
+
+
+def _items(parent: JobRow, one: Link) -> list[tuple[int, int]]:
+    filling.complete(parent)
+    found = positions_named(parent.pk, [one.extra])
+    if not found:
+        raise Invalid(
+            f"job {parent.pk} has no item {one.extra!r} to wait for", field="dependency",
+            hint="Name an item of its agenda, or leave it out to wait frame by frame.",
+        )  # fmt: skip
+    return found
+
+
+def _subjob(one: Link) -> str:
+    if one.extra and not (one.extra.isascii() and one.extra.isdecimal() and len(one.extra) <= MOST_DIGITS):
+        raise Invalid(
+            f"{one.extra[:40]!r} is no number of a subjob", field="dependency", hint="Write done-subjob-250.0."
+        )
+    return one.extra

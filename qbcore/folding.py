@@ -7,18 +7,20 @@ lock, so a fold that sees none left is right. Reports do not take it; their delt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
 from django.db.models import Count
 
-from qbcore import acting, events, filling, history
+from qbcore import acting, callbacks, events, filling, history, links
+from qbcore.callbacks import News
 from qbcore.constants import FLAGS
-from qbcore.control import subjobs, work
+from qbcore.control import marks, subjobs, work
+from qbcore.control.marks import Turn
 from qbcore.errands import Errands
 from qbcore.jobspec import is_own_unit
-from qbcore.models import DeltaRow, DependencyRow, JobRow, SubjobRow
+from qbcore.models import DeltaRow, JobRow, SubjobRow, Watch
 from qbcore.states import DONE, LIVE, Hold, Status, rollup, total
 from qbcore.writing import clock, locked, writing
 
@@ -28,7 +30,7 @@ FOLDED = [
     *(f"{kind}_{word}" for kind in "ns" for word in WORDS),
     *("timed", "seconds", "status", "held", "reason", "timestart", "timecomplete", "updated"),
 ]
-DRAIN = f"DELETE FROM delta WHERE job_id = %s RETURNING {', '.join((*WORDS, 'timed', 'seconds'))}"
+DRAIN = f"DELETE FROM delta WHERE job_id = %s RETURNING {', '.join(('id', *WORDS, 'timed', 'seconds', 'turned'))}"
 
 
 def begin(job: JobRow, *, blocked: int, over: bool, now: datetime) -> None:
@@ -54,8 +56,17 @@ def fold(job_id: int, *, wait: bool = True) -> JobRow | None:
 
 def settle(job: JobRow) -> JobRow:
     """As fold, for a job whose row the caller has locked; writes its held and reason too."""
+    news: News = []
+    _settle(job, news)
+    callbacks.hear(news)
+    return job
+
+
+def _settle(job: JobRow, news: News) -> None:
+    """One job; what callbacks listen to is collected, so that their rows are locked after those of all jobs."""
     now = clock()
-    _weigh(job, now)
+    turned = _weigh(job, now)
+    turns = marks.parse(turned) if job.watched else []
     before = Status(job.status)
     _decide(job, now)
     job.updated = now
@@ -63,37 +74,41 @@ def settle(job: JobRow) -> JobRow:
     events.publish("job", [job.pk])
     if before != job.status:
         _passed(job, before, now)
-    return job
+    if job.watched:
+        news.append(callbacks.Fold(job, before, turns))
+        _tell_dependents(job, before, turns, now, news)
 
 
-def _weigh(job: JobRow, now: datetime) -> None:
-    """Counts and balances until nothing is left to balance.
+def _weigh(job: JobRow, now: datetime) -> list[str]:
+    """Counts and balances until nothing is left to balance; answers which items and subjobs have turned.
 
     A report may commit between the reading of the deltas and that of the subjobs, so what is done on the first look (a
     subjob comes back for work that is over by now) has to be looked at again.
     """
-    _drain(job)
+    turned = _drain(job)
     for _ in range(LOOKS):
         balanced = not _balance(job, now)
         if not _stop(job, now) and balanced:
-            return
-        _drain(job)
+            return turned
+        turned += _drain(job)
     work.delta(job.pk, {})
+    return turned
 
 
-def _drain(job: JobRow) -> None:
-    """Adds the deltas, each exactly once, and counts the subjobs."""
+def _drain(job: JobRow) -> list[str]:
+    """Adds the deltas, each exactly once, and counts the subjobs; answers what the deltas say has turned."""
     with connection.cursor() as cursor:
         cursor.execute(DRAIN, [job.pk])
-        rows = cursor.fetchall()
-    for number, word in enumerate(WORDS):
+        rows = sorted(cursor.fetchall())
+    for number, word in enumerate(WORDS, start=1):
         name = f"n_{word}"
         setattr(job, name, getattr(job, name) + sum(row[number] for row in rows))
-    job.timed += sum(row[-2] for row in rows)
-    job.seconds += sum(row[-1] for row in rows)
+    job.timed += sum(row[-3] for row in rows)
+    job.seconds += sum(row[-2] for row in rows)
     counted = dict(SubjobRow.objects.filter(job_id=job.pk).values_list("status").annotate(n=Count("idx")).order_by())
     for status in Status:
         setattr(job, f"s_{status.word}", counted.get(status, 0))
+    return [row[-1] for row in rows if row[-1]]
 
 
 def work_tally(job: JobRow) -> dict[Status, int]:
@@ -182,13 +197,14 @@ def _decide(job: JobRow, now: datetime) -> None:
 
 
 def _passed(job: JobRow, before: Status, now: datetime) -> None:
-    """What a change of the job's status leads to: a line in its history, and its dependents."""
+    """What a change of the job's status leads to: a line in its history, and a mail where that is wanted."""
     status = Status(job.status)
     if status in DONE:
         with acting.acting_as(acting.FARM):
             history.record(status.word, now=now, job=job.pk, effect=_outcome(job))
-    if status in DONE or before in DONE:
-        _tell_dependents(job, status, now)
+        links.forget(job)
+        if before not in DONE and job.flags & FLAGS["mail"]:
+            callbacks.mail_status(job, now)
 
 
 def _outcome(job: JobRow) -> str:
@@ -199,31 +215,28 @@ def _outcome(job: JobRow) -> str:
     return ", ".join(f"{count:,} {word}" for word, count in counts if count) + f" of {job.todo or job.cpus:,} {unit}"
 
 
-def _tell_dependents(job: JobRow, status: Status, now: datetime) -> None:
-    links = DependencyRow.objects.filter(parent_id=job.pk)
-    links.update(met=False)
-    if status not in DONE:
-        return
-    links.filter(state__in=[status.word, "done"]).update(met=True)
-    for child in sorted(set(links.values_list("job_id", flat=True))):
-        _look_again(child, job, status, now)
+def _tell_dependents(job: JobRow, before: Status, turns: Sequence[Turn], now: datetime, news: News) -> None:
+    """Jobs and items that wait for this job, its items or its subjobs are looked at again, where they may be met."""
+    status = Status(job.status)
+    ended = status != before and (status in DONE or before in DONE)
+    told = links.turned(job.pk, turns) if turns and job.watched & (Watch.WORK | Watch.SUBJOBS) else {}
+    if ended:
+        for child, positions in links.passed(job.pk, status).items():
+            told.setdefault(child, set()).update(positions)
+    for child in sorted(told):
+        _look_again(child, told[child], now, news)
 
 
-def _look_again(child_id: int, parent: JobRow, status: Status, now: datetime) -> None:
+def _look_again(child_id: int, positions: set[int], now: datetime, news: News) -> None:
     child = locked(JobRow.objects.filter(pk=child_id)).first()
-    if child is None or not child.held & Hold.DEPENDENCY:
+    if child is None or child.status in DONE:
         return
-    if not DependencyRow.objects.filter(job_id=child_id, met=False).exists():
+    links.let_go(child, positions, now)
+    if child.held & Hold.DEPENDENCY and links.ITSELF in positions and links.met(child):
         subjobs.lift(child, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
-    elif DependencyRow.objects.filter(job_id=child_id, parent_id=parent.pk, met=False).exists():
-        child.reason = in_vain(parent.pk, status)
-    settle(child)
-
-
-def in_vain(parent: int, status: Status) -> str:
-    """Why a job goes on waiting for another that is over."""
-    ended = {Status.COMPLETE: "is complete", Status.KILLED: "was killed"}
-    return f"waits for {parent}, which {ended.get(status, status.word)}"
+    if links.ITSELF in positions or not links.waits(child):
+        links.explain(child)
+    _settle(child, news)
 
 
 def sweep() -> int:

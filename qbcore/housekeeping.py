@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
-from qbcore import events, failures, filling, folding, hosts, logs, looping, resources, runs
+from qbcore import callbacks, events, failures, filling, firings, folding, hosts, logs, looping, resources, runs
 from qbcore.control import work
 from qbcore.models import AttemptRow, DutyRow, ExclusionRow, GrantRow, JobRow, SubmissionRow, WorkRow
 from qbcore.states import Status
@@ -96,6 +96,7 @@ def forget() -> None:
     GrantRow.objects.filter(pk__in=list(removed.values_list("pk", flat=True)[:SLICE])).delete()
     SubmissionRow.objects.filter(at__lt=now - timedelta(days=1)).delete()
     ExclusionRow.objects.filter(until__lt=now).delete()
+    firings.forget()
     _forget_logs()
 
 
@@ -117,6 +118,9 @@ DUTIES = (
     Duty("overdue", 1.0, looping.end_overdue),
     Duty("runs", 5.0, send_runs),
     Duty("audit", 30.0, resources.audit),
+    Duty("firings", 1.0, firings.carry_due),
+    Duty("times", 1.0, callbacks.ring),
+    Duty("timeouts", 2.0, callbacks.raise_timeouts),
     Duty("forget", 600.0, forget),
 )
 

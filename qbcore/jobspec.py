@@ -1,7 +1,6 @@
 """What a submitted job says, checked field by field: plain values in, columns out. Pure words.
 
-Every number may arrive as text. Unknown keys are kept. What this version does not honour is refused with a sentence,
-never accepted and ignored.
+Every number may arrive as text. Unknown keys are kept.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from qbcore import constants, fields
 from qbcore.clusters import parse_restrictions
 from qbcore.commands import PROTOTYPES, argv_for
-from qbcore.errors import Invalid, QubeError, Unsupported
+from qbcore.errors import Invalid, QubeError
 from qbcore.expressions import parse
 from qbcore.hostorder import parse_hostorder
 from qbcore.ranges import frameset, genframes
@@ -33,7 +32,8 @@ TEXTS = [
     "cwd",
 ]  # fmt: skip
 NUMBERS = {
-    "priority": 9999, "cpus": 1, "max_cpus": 0, "pgrp": 0, "pid": 0, "timelimit": -1, "agenda_timelimit": -1,
+    "priority": 9999, "cpus": 1, "max_cpus": 0, "pgrp": 0, "pid": 0, "timeout": -1, "timelimit": -1,
+    "agenda_timeout": -1, "agenda_timelimit": -1,
     "retrywork": 0, "retrywork_delay": 0, "retrysubjob": 0,
 }  # fmt: skip
 LEAST = {"timelimit": -1, "agenda_timelimit": -1, "timeout": -1, "agenda_timeout": -1, "priority": -fields.LARGEST}
@@ -43,28 +43,20 @@ PRODUCTION = (
     "prod_custom1", "prod_custom2", "prod_custom3", "prod_custom4", "prod_custom5",
 )  # fmt: skip
 ALIASES = {"agendatimelimit": "agenda_timelimit", "agendatimeout": "agenda_timeout"}
-FLAGS_NOT_YET = (
-    "mail",
-)  # fmt: skip
-NOT_YET: dict[str, str] = {
-    "callbacks": "callbacks are not run by this version: leave them out",
-    "timeout": "timeout raises an event, which this version does not: use timelimit",
-    "agenda_timeout": "agenda_timeout raises an event, which this version does not: use agenda_timelimit",
-}
 FLIGHTS = ("preflights", "postflights")
 MOST_FLIGHTS = 100
 TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 READ_ONLY = frozenset([
     "id", "status", "subjobstatus", "agendastatus", "reason", "todo", "cpustally", "todotally", "timesubmit",
     "timestart", "timecomplete", "lastupdate", "localorder", "globalorder", "serverid", "flagsstring", "subjobs",
-    "agenda", "flags", "user", "package", "env",
+    "agenda", "callbacks", "flags", "user", "package", "env",
 ])  # fmt: skip
 
 
 def columns(job: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a job row out of a submitted job, without its user, agenda and status."""
     job = {ALIASES.get(key, key): value for key, value in job.items()}
-    _refuse_what_is_not_honoured(job)
+    _check_prototype(job)
     found: dict[str, Any] = {key: text(job, key) for key in TEXTS if job.get(key) is not None}
     found |= {key: number(job, key, default) for key, default in NUMBERS.items()}
     found["priority"] = min(max(found["priority"], 1), 9999)
@@ -76,7 +68,7 @@ def columns(job: Mapping[str, Any]) -> dict[str, Any]:
     found |= {key: _flights(job, key) for key in FLIGHTS}
     found["show"] = text(job, "prod_show") or str(found["package"].get("show", ""))
     check_words(found)
-    known = {*TEXTS, *NUMBERS, *READ_ONLY, *NOT_YET, *FLIGHTS}
+    known = {*TEXTS, *NUMBERS, *READ_ONLY, *FLIGHTS}
     found["extra"] = {str(key): value for key, value in job.items() if key not in known}
     fields.storable(found["package"], "package")
     fields.storable(found["extra"], "")
@@ -116,7 +108,7 @@ def check_command(found: Mapping[str, Any], items: Items | range | None) -> None
     argv_for({"prototype": found["prototype"], "package": found["package"]}, name)
 
 
-def _refuse_what_is_not_honoured(job: Mapping[str, Any]) -> None:
+def _check_prototype(job: Mapping[str, Any]) -> None:
     prototype = job.get("prototype")
     if not prototype:
         raise Invalid("a job needs a prototype", field="prototype", hint=f"Give one of {', '.join(PROTOTYPES)}.")
@@ -126,20 +118,13 @@ def _refuse_what_is_not_honoured(job: Mapping[str, Any]) -> None:
             field="prototype",
             hint="Use up to 63 letters, digits, '.', '-' and '_'.",
         )
-    for key, sentence in NOT_YET.items():
-        if job.get(key) not in (None, "", 0, "0", -1, "-1", [], {}):
-            raise Unsupported(sentence, field=key)
 
 
 def flags(job: Mapping[str, Any]) -> int:
     """The job's flags as a number; `flagsstring` adds names to `flags`."""
     if job.get("flags") is None and job.get("flagsstring") is None:
         return constants.FLAGS["auto_mount"]
-    found = constants.flags_number(job.get("flags")) | constants.flags_number(job.get("flagsstring"))
-    for name in FLAGS_NOT_YET:
-        if found & constants.FLAGS[name]:
-            raise Unsupported(f"the flag {name} is not honoured by this version: leave it out", field="flags")
-    return found
+    return constants.flags_number(job.get("flags")) | constants.flags_number(job.get("flagsstring"))
 
 
 def text(job: Mapping[str, Any], key: str) -> str:

@@ -153,6 +153,11 @@ def new_token(
     return token
 
 
+def end_token(token: str) -> None:
+    """A token that was made for one errand works no more."""
+    TokenRow.objects.filter(token=digest(token)).delete()
+
+
 def actor_for_token(token: str) -> Actor | None:
     """Whose token it is; None for an unknown, expired or ended one."""
     if token.startswith("qba_"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qbcore import hostcare, logs, looping, orders, precedence, queries, resources, submission, verbs
+from qbcore import callbacks, hostcare, logs, looping, orders, precedence, queries, resources, submission, verbs
 
 EXPOSED: dict[str, Callable[..., Any]] = {
     door.__name__: door
@@ -13,6 +13,7 @@ EXPOSED: dict[str, Callable[..., Any]] = {
         submission.submit,
         submission.modify,
         submission.validatejob,
+        callbacks.submitcallback,
         verbs.kill,
         verbs.retry,
         verbs.requeue,

@@ -29,8 +29,13 @@ def text(spans: Iterable[tuple[int, int]]) -> str:
 
 def parse(given: str) -> Spans:
     """The inverse of `text`; ranges may come in any order and overlap. Raises Invalid."""
+    return joined(_span(part.strip()) for part in filter(None, given.split(",")))
+
+
+def joined(given: Iterable[tuple[int, int]]) -> Spans:
+    """Runs in any order, that may overlap, as runs of neighbours."""
     found: Spans = []
-    for first, last in sorted(_span(part.strip()) for part in filter(None, given.split(","))):
+    for first, last in sorted(given):
         if found and first <= found[-1][1] + 1:
             found[-1] = (found[-1][0], max(last, found[-1][1]))
         else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from qbcore import acting, dependencies, events, fields, filling, folding, history, jobspec, verbs
+from qbcore import acting, callbacks, dependencies, events, fields, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
 from qbcore.control import growth
 from qbcore.control import jobs as job_control
@@ -23,7 +23,8 @@ from qbcore.writing import clock, locked, writing
 
 Agenda = jobspec.Items | range | None
 MODIFIABLE = [
-    "priority", "hostorder", "max_cpus", "data", "timelimit", "agenda_timelimit", "name", "label", "account", "notes",
+    "priority", "hostorder", "max_cpus", "data", "timeout", "timelimit", "agenda_timeout",
+    "agenda_timelimit", "name", "label", "account", "notes",
     "cluster", "restrictions", "requirements", "reservations", "groups", "hosts", "omithosts", "omitgroups", "pgrp",
     "cpus", "env", "retrywork", "retrysubjob", "retrywork_delay", "mailaddress", *jobspec.FLIGHTS, *jobspec.PRODUCTION,
 ]  # fmt: skip
@@ -70,6 +71,8 @@ def _submit(given: Sequence[Any], key: str) -> list[int]:
         return [int(job) for job in call.jobs]
     stored = _store([_row(job, actor, now) for job in given], now)
     dependencies.link(stored, now)
+    callbacks.store([(row, job.get("callbacks")) for row, job in zip(stored, given, strict=True)], now)
+    callbacks.submitted(stored, now)
     ids = [row.pk for row in stored]
     if call:
         SubmissionRow.objects.filter(pk=call.pk).update(jobs=ids)
@@ -228,6 +231,7 @@ def _change(job: JobRow, old: Mapping[str, Any], new: Mapping[str, Any], now: da
     said = [f"{key} {_shown(old[key])} → {_shown(value)}" for key, value in new.items() if key not in UNSAID]
     said += [f"{key} changed" for key in new if key in UNSAID]
     history.record("modify", now=now, job=job.pk, effect=", ".join(said))
+    callbacks.modified(job, relabelled=bool({"label", "pgrp"} & set(new)))
     folding.settle(job)
     events.publish("wake", [])
 

@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from qbcore import runs
+from qbcore import firings, runs
 
 
 @shared_task(name="qbcore.tasks.run", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -15,5 +15,15 @@ def run(run_id: int) -> None:
     runs.execute(run_id, uuid.uuid4().hex)
 
 
+@shared_task(name="qbcore.tasks.deliver", ignore_result=True)  # type: ignore[untyped-decorator]
+def deliver(firing_id: int) -> None:
+    """Delivers what a callback sends out of the farm."""
+    firings.deliver(firing_id, uuid.uuid4().hex)
+
+
 def send(run_id: int) -> None:
     run.apply_async(args=[run_id], retry=False)
+
+
+def send_firing(firing_id: int) -> None:
+    deliver.apply_async(args=[firing_id], queue="quick", retry=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from qbcore import acting, events, filling, folding, history, spans
+from qbcore import acting, callbacks, events, filling, folding, history, links, spans
 from qbcore.control import departures, jobs, loops, subjobs, work
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob, parse_work
 from qbcore.models import JobRow, SubjobRow, WorkRow
@@ -91,7 +91,7 @@ def acts_on(verb: str, job: JobRow) -> bool:
     """Whether a job verb changes this job now. One that is held while its last frames run counts as blocked already."""
     if verb == "unblock" and job.status not in DONE and job.held:
         return True
-    if (verb in ("block", "preempt") and job.held) or (verb == "unblock" and not job.s_blocked):
+    if (verb in ("block", "preempt") and job.held) or (verb == "unblock" and not (job.s_blocked or job.n_blocked)):
         return False
     return job.status in JOB_VERBS[verb].frm
 
@@ -119,6 +119,8 @@ def act_on_job(verb: str, job_id: int, only: int | None = None) -> list[int]:
     now = clock()
     row = JOB_VERBS[verb]
     changed = sorted(subjob.idx for subjob in row.act(job, only, now))
+    if verb == "unblock" and only is None:
+        links.forget(job)
     if changed:
         effect = f"{len(changed):,} subjob{'s' * (len(changed) != 1)} {row.becomes}"
         history.record(verb, now=now, job=job.pk, subjob=-1 if only is None else only, effect=effect)
@@ -145,6 +147,7 @@ def act_on_work(
     _wake_for(job, items)
     row.act(job.pk, items, now=now)
     loops.stop(job, items, now=now)
+    links.forget(job, at(spans.of(item.pos for item in items)))
     if row.lifts:
         subjobs.lift(job, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
     if row.revives:
@@ -284,6 +287,8 @@ def remove_job(job_id: int) -> bool:
     if job.status not in DONE:
         jobs.kill(job, None, now)
         folding.settle(job)  # who waits for its end is told of it
-    jobs.remove(job, now)
+    callbacks.removed(job, now)
+    jobs.remove(job)
+    links.removed(job_id, now)
     events.publish("work", [job.pk])
     return True

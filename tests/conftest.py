@@ -13,7 +13,7 @@ import pytest
 from django.test import override_settings
 from hypothesis import HealthCheck, settings
 
-from qbcore import dispatch, filling, folding, logs
+from qbcore import dispatch, filling, firings, folding, logs
 from tests import servers
 
 # A test must not read the credentials of the person who runs it, nor touch or talk to their farm.
@@ -134,6 +134,7 @@ def folds_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests fold when they say so: a thread that outlives its test would write into the next one's database."""
     monkeypatch.setattr(folding.folder, "add", lambda job: None)
     monkeypatch.setattr(filling.filler, "add", lambda job: None)
+    monkeypatch.setattr(firings.carrier, "add", lambda firing: None)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import dispatch, folding, hosts, looping, verbs
+from qbcore import dispatch, firings, folding, hosts, looping, verbs
 from qbcore.acting import Actor, acting_as
 from qbcore.control.flights import UNIT
 from qbcore.models import AttemptRow, WorkRow
@@ -27,6 +27,7 @@ class Runner:
         self.number, self._start = number, start
         self._hand: Hand | None = None
         folding.folder.add = lambda job: None  # type: ignore[method-assign]  # folds when told, not in a thread
+        firings.carrier.add = lambda firing: None  # type: ignore[method-assign]
 
     def forget(self) -> None:
         """The database is empty again."""

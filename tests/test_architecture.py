@@ -20,16 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators", "archive", "remote", "surface")
 SERVER_WORDS = (
     *("states", "values", "conditions", "grammar", "expressions", "reservations", "clusters", "hostorder"),
-    *("triggers", "signatures", "spans", "paths", "commands", "candidates", "plan", "words", "shortlists", "pool"),
-    *("fields", "jobspec"),
+    *("triggers", "signatures", "spans", "coverage", "paths", "commands", "candidates", "plan", "words"),
+    *("shortlists", "pool", "fields", "jobspec", "callbackspec"),
 )
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "listing", "views", "reasons", "queries", "logs"),
-    *("control", "filling", "folding", "failures", "positions", "verbs", "precedence"),
+    *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
     *("dependencies", "submission", "archiving", "hosts", "wrangling", "looping", "hostcare", "resources", "waiting"),
-    *("orders", "preference", "dispatch", "requests", "backend", "runs", "housekeeping"),
+    *("orders", "preference", "dispatch", "requests", "backend", "runs", "firings", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

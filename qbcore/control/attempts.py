@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from qbcore.constants import FLAGS
-from qbcore.control import work
+from qbcore.control import marks, work
 from qbcore.control.placements import attempt_row, last_attempt_number
 from qbcore.errors import Invalid
 from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
@@ -166,7 +166,10 @@ def turn_many(job: JobRow, turns: Sequence[tuple[WorkRow, Report, Status, int]],
     moved = Counter(to for _, _, to, _ in turns)
     moved.subtract(Status(item.status) for item, _, _, _ in turns)
     done = [report.seconds for _, report, to, _ in turns if to == Status.COMPLETE]
-    work.delta(job.pk, moved, timed=len(done), seconds=sum(done))
+    places: dict[Status, list[int]] = defaultdict(list)
+    for item, _, to, _ in turns:
+        places[to].append(item.pos)
+    work.delta(job.pk, moved, timed=len(done), seconds=sum(done), turned=marks.text(marks.WORK, places))
 
 
 def _time_type() -> str:

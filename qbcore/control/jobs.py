@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.db.models import Q
+
 from qbcore import events
 from qbcore.control import subjobs, work
-from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TrackRow, WorkRow
+from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TrackRow, WaitRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
-from qbcore.writing import locked
 
 Changed = Sequence[SubjobRow]
 WAITING = (Status.PENDING, Status.WAITING)
@@ -58,11 +59,13 @@ def block(job: JobRow, only: int | None, now: datetime) -> Changed:
 
 
 def unblock(job: JobRow, only: int | None, now: datetime) -> Changed:
-    """Lifts every hold, the farm's and a dependency's too."""
+    """Lifts every hold, the farm's and a dependency's too; of items only a dependency's."""
     asked = [row for row in subjobs.take(job.pk, frm=[Status.RUNNING], only=only) if row.asked == Status.BLOCKED.word]
     subjobs.ask(job.pk, asked, None, now=now)
     if only is None:
-        return [*subjobs.lift(job, ~Hold.NONE, now=now), *asked]
+        freed = work.let_go(job.pk, Q(held__in=[Hold.DEPENDENCY, work.LIFTED]), now=now)
+        lifted = subjobs.lift(job, ~Hold.NONE, now=now)
+        return [*(lifted or (subjobs.take(job.pk, frm=[Status.PENDING]) if freed else [])), *asked]
     blocked = subjobs.take(job.pk, frm=[Status.BLOCKED], only=only)
     subjobs.turn(job.pk, blocked, Status.PENDING, now=now)
     job.reason = job.reason if job.held else ""
@@ -165,16 +168,9 @@ def _shrink(job: JobRow, alive: Sequence[SubjobRow], cpus: int, now: datetime) -
     subjobs.ask(job.pk, busy, Status.COMPLETE, now=now)
 
 
-def remove(job: JobRow, now: datetime) -> None:
-    """Deletes a job that is over with its work; attempts, history and open grants stay until their time.
-
-    Jobs that wait for it in vain stay blocked: what they wait for must not seem to have come true.
-    """
-    for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow, ExclusionRow, TrackRow):
+def remove(job: JobRow) -> None:
+    """Deletes a job that is over with its work; attempts, history and open grants stay until their time."""
+    for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow, ExclusionRow, TrackRow, WaitRow):
         rows.objects.filter(job_id=job.pk).delete()
     JobRow.objects.filter(pk=job.pk).delete()
-    vain = DependencyRow.objects.filter(parent_id=job.pk, met=False).values("job_id")
-    children = locked(JobRow.objects.filter(pk__in=vain, held__gt=0).order_by("pk"))
-    for child in children:
-        JobRow.objects.filter(pk=child.pk).update(reason=f"waits for {job.pk}, which was removed", updated=now)
-    events.publish("job", [job.pk, *(child.pk for child in children)])
+    events.publish("job", [job.pk])

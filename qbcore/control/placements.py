@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from qbcore import events
-from qbcore.control import flights, shares, subjobs, work
+from qbcore.control import flights, marks, shares, subjobs, work
 from qbcore.control.flights import UNIT, Step, has_process
 from qbcore.models import AttemptRow, CounterRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import PLACED, Ending, Hold, Status
@@ -87,6 +87,9 @@ def place(
         timecomplete=None,
         updated=now,
     )
+    placed = {Status.RUNNING: [subjob.idx]}
+    told = f"{marks.text(marks.SUBJOB, placed)};{marks.text(marks.ASSIGNED, placed)}"
+    work.delta(job_id, {}, turned=told)
     return grant
 
 
@@ -144,7 +147,8 @@ def _run(job: JobRow, grant: GrantRow, items: Sequence[tuple[WorkRow, int]], *, 
     WorkRow.objects.filter(job_id=job.pk, pos__in=[item.pos for item, _ in items]).update(
         status=Status.RUNNING, started=now, updated=now, reserved_until=None, attempts=F("attempts") + 1
     )
-    work.delta(job.pk, {Status.PENDING: -len(items), Status.RUNNING: len(items)})
+    told = marks.text(marks.WORK, {Status.RUNNING: [item.pos for item, _ in items]})
+    work.delta(job.pk, {Status.PENDING: -len(items), Status.RUNNING: len(items)}, turned=told)
     AttemptRow.objects.bulk_create(
         [
             attempt_row(job, grant, number, item.pos, item.name, item.attempts + 1, started=now)
@@ -216,7 +220,8 @@ def close(grants: Sequence[GrantRow], ending: Ending, *, now: datetime) -> None:
         shares.give_back(grant.taken, now=now)
         if left:
             events.publish("wake", [])
-        work.delta(grant.job_id, {})
+        else:
+            work.delta(grant.job_id, {})
         events.publish("job", [grant.job_id])
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from qbcore import events
+from qbcore.control import marks, work
 from qbcore.models import JobRow, SubjobRow
 from qbcore.states import DONE, PLACED, Hold, Status
 from qbcore.writing import locked
@@ -35,7 +36,9 @@ def turn(job: int, subjobs: Sequence[SubjobRow], to: Status, *, now: datetime, t
     if to not in PLACED:
         also = {"grant_id": None, "attempt_id": None, "asked": "", "told": "", **also}
         also.setdefault("timecomplete", now if to in DONE else None)
-    SubjobRow.objects.filter(job_id=job, idx__in=[row.idx for row in subjobs]).update(status=to, updated=now, **also)
+    numbers = [row.idx for row in subjobs]
+    SubjobRow.objects.filter(job_id=job, idx__in=numbers).update(status=to, updated=now, **also)
+    work.delta(job, {}, turned=marks.text(marks.SUBJOB, {to: numbers}))
     if not told:
         wake(subjobs)
 

@@ -13,11 +13,15 @@ from typing import Any
 
 from django.db.models import F, Q
 
+from qbcore.control import marks
 from qbcore.models import AttemptRow, DeltaRow, WorkRow
 from qbcore.states import LIVE, Ending, Hold, Status
 from qbcore.writing import locked
 
 SLICE = 5000
+LIFTED = Hold.SUBMIT | Hold.DEPENDENCY
+LIFTABLE = (Hold.SUBMIT, Hold.DEPENDENCY, LIFTED)
+"""The holds that dependencies and callbacks lift."""
 FIELDS = ("job_id", "pos", "name", "status", "retries", "attempt_id", "grant_id")
 
 
@@ -41,14 +45,17 @@ def turn(job: int, items: Sequence[WorkRow], to: Status, *, now: datetime, **als
         WorkRow.objects.filter(job_id=job, pos__in=positions).update(status=to, updated=now, **also)
     moved = Counter(Status(item.status) for item in items)
     moved.subtract({to: len(items)})
-    delta(job, {status: -count for status, count in moved.items()})
+    told = marks.text(marks.WORK, {to: [item.pos for item in items]})
+    delta(job, {status: -count for status, count in moved.items()}, turned=told)
 
 
-def delta(job: int, change: Mapping[Status, int], *, timed: int = 0, seconds: float = 0.0) -> None:
-    """Announces a change of the job's tallies to the next fold. One without any numbers asks for a fold."""
-    DeltaRow.objects.create(
-        job_id=job, timed=timed, seconds=seconds, **{status.word: count for status, count in change.items()}
-    )
+def delta(job: int, change: Mapping[Status, int], *, timed: int = 0, seconds: float = 0.0, turned: str = "") -> None:
+    """Announces a change of the job's tallies to the next fold. One without any numbers asks for a fold.
+
+    *turned* says which items or subjobs it was, for those who wait for them.
+    """
+    counts = {status.word: count for status, count in change.items()}
+    DeltaRow.objects.create(job_id=job, timed=timed, seconds=seconds, turned=turned, **counts)
 
 
 def interrupt(items: Iterable[WorkRow], ending: Ending, *, now: datetime) -> None:
@@ -79,6 +86,22 @@ def block(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
 
 def unblock(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
     turn(job, items, Status.PENDING, now=now, held=Hold.NONE)
+
+
+def hold(job: int, where: Q, *, now: datetime) -> None:
+    """Pending items wait for items of another job, and those that were submitted blocked too."""
+    rows = WorkRow.objects.filter(where, job_id=job)
+    rows.filter(status=Status.BLOCKED).update(held=F("held").bitor(int(Hold.DEPENDENCY)), updated=now)
+    pending = rows.filter(status=Status.PENDING, grant_id__isnull=True)
+    count = pending.update(status=Status.BLOCKED, held=Hold.DEPENDENCY, updated=now)
+    delta(job, {Status.PENDING: -count, Status.BLOCKED: count})
+
+
+def let_go(job: int, where: Q, *, now: datetime) -> int:
+    """Items that a dependency or the submission holds are pending; answers how many."""
+    items = take(job, frm=[Status.BLOCKED], where=where & Q(held__in=LIFTABLE))
+    unblock(job, items, now=now)
+    return len(items)
 
 
 def complete(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:

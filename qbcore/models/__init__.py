@@ -4,7 +4,7 @@ Hot tables (work, attempt, placement, delta) carry no database foreign keys: a k
 every report. `control` cleans up after itself and housekeeping checks.
 """
 
-from qbcore.models.callbacks import CallbackRow, FiringRow, HappeningRow, TermRow
+from qbcore.models.callbacks import CallbackRow, FiringRow, TermRow
 from qbcore.models.hosts import (
     AttemptRow,
     CounterRow,
@@ -15,7 +15,17 @@ from qbcore.models.hosts import (
     ResourceRow,
     TrackRow,
 )
-from qbcore.models.jobs import ArchiveRow, DeltaRow, DependencyRow, JobRow, SubjobRow, SubmissionRow, Watch, WorkRow
+from qbcore.models.jobs import (
+    ArchiveRow,
+    DeltaRow,
+    DependencyRow,
+    JobRow,
+    SubjobRow,
+    SubmissionRow,
+    WaitRow,
+    Watch,
+    WorkRow,
+)
 from qbcore.models.people import RoleRow, TokenRow
 from qbcore.models.records import DutyRow, HistoryRow, RunRow, RunTargetRow
 
@@ -30,7 +40,6 @@ __all__ = [
     "ExclusionRow",
     "FiringRow",
     "GrantRow",
-    "HappeningRow",
     "HistoryRow",
     "HostRow",
     "JobRow",
@@ -44,6 +53,7 @@ __all__ = [
     "TermRow",
     "TokenRow",
     "TrackRow",
+    "WaitRow",
     "Watch",
     "WorkRow",
 ]

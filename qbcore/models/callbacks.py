@@ -1,4 +1,4 @@
-"""Callbacks: what they wait for, when they fired, and what happened in jobs that somebody watches."""
+"""Callbacks: what they listen for, and when they fired."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ class CallbackRow(models.Model):
     job_id = models.BigIntegerField(default=-1)
     pgrp = models.BigIntegerField(default=0)
     user = models.TextField()
+    machine = models.BooleanField(default=False)  # submitted by the farm itself: it acts as the farm
     triggers = models.TextField()
+    tree = models.JSONField(default=list)  # the condition: a number of a term, or ["and" or "or", parts...]
     language = models.CharField(max_length=16)
     code = models.TextField(default="")
     data = models.JSONField(default=dict)
@@ -77,18 +79,3 @@ class FiringRow(models.Model):
             models.Index("due", name="firing_open", condition=Q(state="waiting")),
             models.Index("callback_id", "id", name="firing_callback"),
         ]
-
-
-class HappeningRow(models.Model):
-    """Turns of a watched job's items or subjobs, in the transaction that turned them, until the job is folded."""
-
-    id = models.BigAutoField(primary_key=True)
-    job_id = models.BigIntegerField()
-    kind = models.CharField(max_length=8)  # work or subjob
-    name = models.CharField(max_length=12)  # the event: complete, failed, running, ...
-    places = models.TextField()  # positions or subjob numbers, as ranges
-    at = models.DateTimeField()
-
-    class Meta:
-        db_table = "happening"
-        indexes = [models.Index("job_id", "id", name="happening_job")]

@@ -69,6 +69,7 @@ class GrantRow(models.Model):
     started = models.DateTimeField()
     ended = models.DateTimeField(null=True)
     ending = models.CharField(max_length=12, default="", blank=True)
+    overdue = models.BooleanField(default=False)  # its timeout was announced
 
     class Meta:
         db_table = "placement"
@@ -109,6 +110,7 @@ class AttemptRow(models.Model):
     err_to = models.BigIntegerField(default=0)
     error_line = models.TextField(default="")
     error_key = models.TextField(default="")
+    overdue = models.BooleanField(default=False)  # its timeout was announced
 
     class Meta:
         db_table = "attempt"

@@ -12,11 +12,12 @@ from qbcore.states import Status
 
 
 class Watch(IntFlag):
-    """Whose turns of a job somebody waits for: each then leaves a HappeningRow for the next fold."""
+    """What of a job somebody waits for or listens to: whether its folds look at what has turned."""
 
     NONE = 0
     WORK = 1
     SUBJOBS = 2
+    JOB = 4
 
 
 class JobRow(models.Model):
@@ -65,7 +66,7 @@ class JobRow(models.Model):
     postflights = models.JSONField(default=list)
     filling = models.TextField(default="")  # the long range that is not all stored, and how many items are missing
     unfilled = models.IntegerField(default=0)
-    watched = models.SmallIntegerField(default=0)  # whose turns leave happenings: see Watch
+    watched = models.SmallIntegerField(default=0)  # whose turns somebody waits for: see Watch
     extra = models.JSONField(default=dict)  # every submitted key that has no column of its own, kept and given back
 
     status = status_field()
@@ -194,6 +195,7 @@ class DeltaRow(models.Model):
     suspended = count_field()
     timed = count_field()
     seconds = models.FloatField(default=0)
+    turned = models.TextField(default="")  # which items and subjobs turned to what: see control.marks
 
     class Meta:
         db_table = "delta"
@@ -216,6 +218,32 @@ class DependencyRow(models.Model):
         indexes = [
             models.Index("parent_id", name="dependency_parent"),
             models.Index("job_id", name="dependency_job"),
+        ]
+
+
+class WaitRow(models.Model):
+    """An item that waits for items of another job, by position; it is looked at again when its *witness* has turned.
+
+    A witness is one of the places that is not in the wanted state. WHOLE: it waits for the whole parent instead; NONE:
+    all places are in the state now, and another link of the same item is not met.
+    """
+
+    WHOLE = -1
+    NONE = -2
+
+    id = models.BigAutoField(primary_key=True)
+    dependency_id = models.BigIntegerField()
+    job_id = models.BigIntegerField()
+    pos = models.IntegerField()  # -1: the job itself
+    parent_id = models.BigIntegerField()
+    places = models.TextField(default="")  # the parent's positions, as ranges; empty: the whole parent
+    witness = models.IntegerField()
+
+    class Meta:
+        db_table = "wait"
+        indexes = [
+            models.Index("parent_id", "witness", name="wait_witness"),
+            models.Index("job_id", "pos", name="wait_job"),
         ]
 
 

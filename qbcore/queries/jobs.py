@@ -14,6 +14,7 @@ from qbcore.models import JobRow, SubjobRow
 from qbcore.objects import Job, Subjob, Work
 from qbcore.permissions import visible_jobs
 from qbcore.queries.agendas import items
+from qbcore.queries.callbacks import callbacks_of
 from qbcore.queries.filters import filtered, number, stamp, wanted, when
 from qbcore.queries.tallies import unfolded
 from qbcore.reasons import reasons
@@ -94,8 +95,9 @@ def _add(jobs: list[Job], parts: Collection[str]) -> None:
     if "subjobs" in parts:
         _add_subjobs(jobs)
     if "callbacks" in parts:
+        found = callbacks_of(job["id"] for job in jobs)
         for job in jobs:
-            job["callbacks"] = []
+            job["callbacks"] = found[job["id"]]
 
 
 def _limit(limit: Any) -> int | None:

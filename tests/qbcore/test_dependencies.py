@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qbcore import folding, queries, submission, verbs
-from qbcore.errors import Invalid, QubeError, Unsupported
+from qbcore.errors import Invalid, QubeError
 from qbcore.models import JobRow
 from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand, drive, job_in
@@ -25,7 +25,7 @@ def status(job: int) -> str:
 
 
 def reason(job: int) -> str:
-    return str(queries.jobinfo(id=job)[0]["reason"])
+    return JobRow.objects.get(pk=job).reason
 
 
 def end(job: int, how: Status) -> None:
@@ -134,11 +134,21 @@ def test_a_dependency_that_can_never_come_true_is_refused(jobs: list[dict[str, A
     assert not JobRow.objects.exists()
 
 
-@pytest.mark.parametrize("link", ["complete-work-{}:1", "complete-subjob-{}.0"])
-def test_waiting_for_less_than_a_job_is_refused(link: str) -> None:
-    parent = job_in(Status.PENDING)
-    with pytest.raises(Unsupported, match="depend on the job"):
-        child_of(link.format(parent))
+def test_waiting_for_a_job_that_was_removed_is_in_vain_and_says_so() -> None:
+    parent = job_in(Status.COMPLETE)
+    verbs.remove(parent)
+    child = child_of(parent)
+    assert (status(child), reason(child)) == ("blocked", f"waits for {parent}, which was removed")
+    verbs.unblock(child)
+    assert (status(child), reason(child)) == ("pending", "")
+
+
+def test_a_parent_that_lives_again_is_waited_for_in_hope() -> None:
+    parent = job_in(Status.KILLED)
+    child = child_of(parent)
+    assert reason(child) == f"waits for {parent}, which was killed"
+    verbs.retry(parent)
+    assert (status(child), reason(child)) == ("blocked", f"waits for {parent}")
 
 
 def test_what_came_true_is_forgotten_when_the_parent_lives_again() -> None:

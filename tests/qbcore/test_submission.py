@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 import qb
-from qbcore import acting, constants, jobspec, queries, submission, verbs
+from qbcore import acting, queries, submission, verbs
 from qbcore.acting import Actor
 from qbcore.archive import archivejob, recoverjob
-from qbcore.errors import Invalid, QubeError, Refused, Unsupported
+from qbcore.errors import Invalid, QubeError, Refused
 from qbcore.models import HistoryRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand, drive, job_in
@@ -126,19 +126,6 @@ def test_bad_input_is_refused_by_name_and_changes_nothing(given: dict[str, Any],
     if field:
         assert refusal.value.to_wire().get("field") == field
     assert not JobRow.objects.exists()
-
-
-@pytest.mark.parametrize("key", sorted(jobspec.NOT_YET))
-def test_what_is_not_honoured_yet_is_refused_with_a_sentence(key: str) -> None:
-    value: Any = {"callbacks": [{"triggers": "done-job-self"}]}.get(key, 5)
-    with pytest.raises(Unsupported, match=r"leave|use|set"):
-        submitted(**{key: value})
-
-
-@pytest.mark.parametrize("name", jobspec.FLAGS_NOT_YET)
-def test_a_flag_that_is_not_honoured_yet_is_refused(name: str) -> None:
-    with pytest.raises(Unsupported, match=name):
-        submitted(flags=constants.FLAGS[name])
 
 
 def test_a_malformed_requirement_names_its_place() -> None:
