@@ -42,8 +42,12 @@ def interrupt(job: JobRow, only: int | None, now: datetime) -> Changed:
 
 
 def migrate(job: JobRow, only: int | None, now: datetime) -> Changed:
-    """As interrupt; and for a while not on the same host, while another one that is up could run it."""
+    """As interrupt; and for a while not on the same host, while another one that is up could run it.
+
+    Where a subjob was sent away before is forgotten: of two hosts the other one is where it is to go.
+    """
     found = interrupt(job, only, now)
+    ExclusionRow.objects.filter(job_id=job.pk, idx__in=[row.idx for row in found], cause=MIGRATE).delete()
     for row in found:
         noted = {"cause": MIGRATE, "at": now, "until": now + ELSEWHERE}
         ExclusionRow.objects.update_or_create(job_id=job.pk, idx=row.idx, host_id=row.host_id or 0, defaults=noted)

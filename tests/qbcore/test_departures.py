@@ -117,6 +117,19 @@ def test_a_migrated_subjob_is_noted_with_its_host_once() -> None:
     assert not ExclusionRow.objects.exists()
 
 
+def test_of_two_hosts_a_subjob_that_is_migrated_again_goes_back_to_the_first() -> None:
+    job = submit(cpus=1)
+    first, second = Obedient("render-01", slots=1), Obedient("render-02", slots=1)
+    for asks_first, gets_it in ((first, first), (first, second), (second, first)):
+        for one in (asks_first, first, second):
+            one.sync(room=True)
+        assert SubjobRow.objects.get(job_id=job).host_id == gets_it.id
+        gets_it.begin()
+        verbs.migrate(job)
+        gone(gets_it)
+    assert ExclusionRow.objects.get().host_id == first.id
+
+
 def test_a_retired_job_is_complete_without_rendering() -> None:
     job = submit()
     worker = Obedient(slots=1)

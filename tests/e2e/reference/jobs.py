@@ -86,8 +86,8 @@ MAKING = {
 HOLDING = {
     "block": Check([BOTH, "blocked"], and_its_status, waiting),
     "blockwork": Check([["250:0", "250:1"], ["blocked", "blocked", "pending"]], and_frames("0", "1", "2"), waiting),
-    "top": Check([[250], [250, 249, 251]], order, waiting),
     "bottom": Check([[250], [249, 251, 250]], order, waiting),
+    "top": Check([[250], [250, 249, 251]], order, waiting),
     "killwork": Check(
         [["250:0"], ["250:0", "250:1"], ["killed", "killed", "pending"]], and_frames("0", "1", "2"), waiting
     ),
