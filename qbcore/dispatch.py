@@ -100,10 +100,7 @@ def _start(choice: Choice, host: HostRow, barred: views.Barred, now: datetime) -
         return _place(choice, host, barred, now)
     try:
         with transaction.atomic():
-            start = _place(choice, host, barred, now)
-            if isinstance(start, Start) and not shares.take(choice.take, now=now):
-                raise _Short
-            return start
+            return _place(choice, host, barred, now)
     except _Short:
         return Missed.HERE
 
@@ -124,6 +121,8 @@ def _place(choice: Choice, host: HostRow, barred: views.Barred, now: datetime) -
     if grant is None:
         waits = out and SubjobRow.objects.filter(job_id=job.pk, status=Status.PENDING, idx__in=out).exists()
         return Missed.HERE if waits else Missed.STALE
+    if not shares.take(choice.take, now=now):
+        raise _Short
     frames = placements.claim(job, grant, batch(job), now=now, running=1, shun=shun)
     if not frames:
         placements.over(grant, Status.PENDING, now=now)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import dispatch, firings, folding, hosts, looping, verbs
+from qbcore import dispatch, firings, folding, hosts, looping, precedence, verbs
 from qbcore.acting import Actor, acting_as
 from qbcore.control.flights import UNIT
-from qbcore.models import AttemptRow, WorkRow
+from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
+from qbcore.states import DONE
 from tests.hand import Hand
 from tests.program import programs
 
@@ -85,6 +86,10 @@ class Runner:
         self._start.wait(30)
         return verbs.kill(job)
 
+    def top(self, job: int) -> list[int]:
+        self._start.wait(30)
+        return precedence.top(job)
+
     def drain(self) -> list[str]:
         """Claims and reports as fast as it can until nothing is left; answers the names of its frames."""
         self._start.wait(30)
@@ -134,6 +139,22 @@ class Runner:
             return len(verbs.killwork(f"{job}:1-20"))
         with acting_as(Actor("bob", "attempt", job=job, attempt=units[0].pk)):
             return int(looping.requestwork()["id"])
+
+    def drain_shared(self, job: int) -> tuple[list[str], int]:
+        """Renders frames of a job that takes a licence until it is over, a frame a grant; their names, and the most
+        grants that held the licence at once.
+        """
+        self._start.wait(30)
+        done: list[str] = []
+        most = 0
+        while JobRow.objects.get(pk=job).status not in DONE:
+            self.take()
+            most = max(most, GrantRow.objects.filter(job_id=job, ended__isnull=True).count())
+            done += [frame["name"] for _, frame in self.hand.frames]
+            self.hand.sync(reports=self._reports())
+            self.leave()
+            folding.sweep()
+        return done, most
 
     def leave(self) -> None:
         """Its processes are gone."""
