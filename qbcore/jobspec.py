@@ -36,7 +36,10 @@ NUMBERS = {
     "agenda_timeout": -1, "agenda_timelimit": -1,
     "retrywork": 0, "retrywork_delay": 0, "retrysubjob": 0,
 }  # fmt: skip
-LEAST = {"timelimit": -1, "agenda_timelimit": -1, "timeout": -1, "agenda_timeout": -1, "priority": -fields.LARGEST}
+LEAST = {
+    **dict.fromkeys(("max_cpus", "timelimit", "agenda_timelimit", "timeout", "agenda_timeout"), -1),
+    "priority": -fields.LARGEST,
+}
 """The least value of a number; 0 where nothing else is said. -1 is no limit; priorities are moved into 1 to 9999."""
 PRODUCTION = (
     "prod_show", "prod_shot", "prod_seq", "prod_client", "prod_dept",

@@ -73,9 +73,7 @@ def test_a_cap_holds_however_many_hosts_ask_at_once(eight: list[Racer]) -> None:
 
 def test_a_job_that_grows_on_eight_hosts_at_once_counts_its_subjobs_once(eight: list[Racer]) -> None:
     at_once(eight, "race")
-    job = submission.submit({**MANY, "cpus": 1, "flags": "expand", "max_cpus": 6, "reservations": "host.lane0=1"})[
-        "id"
-    ]
+    job = submission.submit({**MANY, "cpus": 1, "flags": "expand", "max_cpus": 6, "reservations": "host.lane0=1"})["id"]
     placed = SubjobRow.objects.filter(job_id=job, status__in=PLACED)
     while placed.count() < 6:
         at_once(eight, "race")
