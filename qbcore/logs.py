@@ -121,7 +121,8 @@ def attempt_range(row: AttemptRow, stream: str) -> tuple[int, int]:
     """Where the attempt's bytes stand in its grant's file; of a running one, all after the one before it."""
     if row.reported:
         return (row.out_from, row.out_to) if stream == "out" else (row.err_from, row.err_to)
-    earlier = AttemptRow.objects.filter(grant_id=row.grant_id, pk__lt=row.pk, reported=True)
+    rows = AttemptRow.objects.filter(job_id=row.job_id, grant_id=row.grant_id, reported=True)
+    earlier = rows.filter(started__lte=row.started).exclude(pk=row.pk)  # numbers of attempts are in no order
     begun = row.out_from if stream == "out" else row.err_from
     start = max(begun, earlier.aggregate(end=Max(f"{stream}_to"))["end"] or 0)
     file = path(row.job_id, row.subjob, row.grant_id, stream)
@@ -194,14 +195,16 @@ def _rows(ids: list[Any], streams: tuple[str, ...], pos: int, length: int | None
 def _joined(job: int, subjob: int, streams: tuple[str, ...], pos: int, length: int | None) -> tuple[bytes, int]:
     if len(streams) == 1:
         return read(job, subjob, streams[0], pos, length)
+    rows = AttemptRow.objects.filter(job_id=job, subjob=subjob)
+    found = [(row, [attempt_range(row, stream) for stream in streams]) for row in rows]
+    found.sort(key=lambda one: (one[0].grant_id, *(start for start, _ in one[1]), one[0].pos, one[0].pk))
     parts: list[tuple[Path, int, int]] = []
     ends: dict[Path, int] = {}
-    for row in AttemptRow.objects.filter(job_id=job, subjob=subjob).order_by("pk"):
-        for stream in streams:
+    for row, ranges in found:
+        for stream, (start, end) in zip(streams, ranges, strict=True):
             file = path(job, subjob, row.grant_id, stream)
             if file.exists():
-                start, end = attempt_range(row, stream)
-                start = max(start, ends.get(file, 0))  # an item of a program lies within what the program wrote
-                ends[file] = max(start, min(end, file.stat().st_size))
-                parts.append((file, start, ends[file]))
+                begin = max(start, ends.get(file, 0))  # an item of a program lies within what the program wrote
+                ends[file] = max(begin, min(end, file.stat().st_size))
+                parts.append((file, begin, ends[file]))
     return _read_files(parts, pos, length)

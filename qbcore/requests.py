@@ -8,6 +8,7 @@ from typing import Any
 from qbcore.control.attempts import Report
 from qbcore.control.flights import UNIT
 from qbcore.errors import Invalid
+from qbcore.remote.wire import DEEPEST
 
 MOST = 1024
 REASONS = ("exit", "timelimit", "agenda_timelimit", "ended", "spawn")
@@ -62,14 +63,16 @@ def report_of(line: Any, number: int) -> tuple[int, Report]:
     return whole(line, "grant"), report
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Any, deep: int = 0) -> Any:
     """What a job gave, as every database stores it: a report must not be stuck because of a character."""
+    if deep > DEEPEST:
+        raise Invalid(f"a result is nested at most {DEEPEST} levels deep", field="result")
     if isinstance(value, str):
         return value.replace("\x00", "")
     if isinstance(value, list):
-        return [_storable(one) for one in value]
+        return [_storable(one, deep + 1) for one in value]
     if isinstance(value, Mapping):
-        return {str(_storable(key)): _storable(one) for key, one in value.items()}
+        return {str(_storable(key)): _storable(one, deep + 1) for key, one in value.items()}
     return value
 
 

@@ -242,7 +242,7 @@ def _leave(row: SubjobRow, ending: Ending, now: datetime) -> None:
 
 def _lost_again(row: SubjobRow) -> bool:
     """Whether a subjob that is its own unit was lost with its host for the third time: its attempt says so."""
-    tried = AttemptRow.objects.filter(job_id=row.job_id, subjob=row.idx, pos=UNIT).order_by("-id")[:LOSSES]
+    tried = AttemptRow.objects.filter(job_id=row.job_id, subjob=row.idx, pos=UNIT).order_by("-started")[:LOSSES]
     doomed = len(tried) == LOSSES and all(attempt.ending == Ending.LOST for attempt in tried)
     if doomed:
         _blame(tried)
@@ -262,7 +262,7 @@ def _count_losses(grant: GrantRow, running: Sequence[WorkRow], now: datetime) ->
 
 def _explain_losses(job: int, doomed: Sequence[WorkRow]) -> None:
     for item in doomed:
-        _blame(AttemptRow.objects.filter(job_id=job, pos=item.pos, ending=Ending.LOST).order_by("-id")[:LOSSES])
+        _blame(AttemptRow.objects.filter(job_id=job, pos=item.pos, ending=Ending.LOST).order_by("-started")[:LOSSES])
 
 
 def _blame(lost: Iterable[AttemptRow]) -> None:

@@ -107,7 +107,8 @@ def one(job: int, pos: int) -> FrameLine:
 def attempts(job: int, positions: Iterable[int]) -> list[AttemptLine]:
     """All attempts at these frames, oldest first."""
     _may_see(job)
-    return [attempt_line(row) for row in AttemptRow.objects.filter(job_id=job, pos__in=list(positions)).order_by("id")]
+    rows = AttemptRow.objects.filter(job_id=job, pos__in=list(positions))
+    return [attempt_line(row) for row in rows.order_by("started", "id")]  # their numbers are in no order
 
 
 def belongs(job: int, attempt: int) -> bool:

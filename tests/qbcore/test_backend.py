@@ -181,6 +181,26 @@ def test_what_a_report_brings_is_kept() -> None:
     assert WorkRow.objects.get(pos=0).seconds == 2.5
 
 
+@pytest.mark.parametrize("value", [[1, None], "text", 0, False, 1.5, {"a": []}])
+def test_the_result_of_a_report_is_any_json_value(value: Any) -> None:
+    submit()
+    hand = Hand(slots=1)
+    hand.begin()
+    report(hand, result=value)
+    assert WorkRow.objects.get(pos=0).result == value
+
+
+def test_a_result_that_nobody_could_read_again_is_refused() -> None:
+    submit()
+    hand = Hand(slots=1)
+    hand.begin()
+    value: Any = 1
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(Invalid, match="levels deep"):
+        report(hand, result=value)
+
+
 def test_odd_characters_in_a_report_do_not_keep_it_from_being_stored() -> None:
     submit()
     hand = Hand(slots=1)

@@ -233,5 +233,6 @@ def test_a_job_of_a_type_that_a_host_lacks_is_not_given_to_it() -> None:
     hand = Hand(slots=1)
     HostRow.objects.update(jobtypes=["cmdline", "cmdrange"])
     assert programs(hand) == []
+    assert "job type loop" in queries.jobinfo()[0]["reason"]
     HostRow.objects.update(jobtypes=["cmdline", "loop"])
     assert len(programs(hand)) == 1

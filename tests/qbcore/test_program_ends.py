@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qbcore import folding, hosts, looping, submission, verbs
+from qbcore import folding, hosts, logs, looping, submission, verbs
 from qbcore.constants import FLAGS
 from qbcore.models import AttemptRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import Status
@@ -194,3 +195,27 @@ def test_a_host_whose_programs_fail_items_in_a_row_is_not_given_the_job_again() 
     assert program.ask()["status"] == "pending"
     program.end()
     assert programs(program.hand) == []
+
+
+def test_the_log_of_both_streams_holds_what_a_program_wrote_once(settings: Any, tmp_path: Path) -> None:
+    settings.FARM_DATA = tmp_path
+    job = submit(preflights="look")
+    hand = Hand(slots=1)
+    hand.begin()
+    grant, frame = hand.frames.pop(0)
+    hand.sync(reports=[hand.ended(grant, frame, out=[0, 2])], want=[grant])
+    program = Program(hand, *hand.frames.pop(0))
+    logs.append(hand.id, grant, "out", 0, b"c-startoneTWOend")
+    logs.append(hand.id, grant, "err", 0, b"!")
+    program.written = {"out": 7, "err": 0}
+    work = program.ask()
+    program.written = {"out": 10, "err": 1}
+    program.tell(work)
+    program.ask()
+    assert [row["data"] for row in logs.log(job)] == ["c-startoneTWOend!"]
+    first, second = AttemptRow.objects.filter(pos__gte=0).order_by("pos")
+    assert logs.attempt_log(first.pk, "out")[0] == b"one"
+    assert logs.attempt_log(second.pk, "out")[0] == b"TWOend"
+    program.written = {"out": 13, "err": 1}
+    program.end()
+    assert [row["data"] for row in logs.log(job)] == ["c-startoneTWO!"]
