@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Min
 
 from qbcore import acting, callbacks, events, filling, history, links
 from qbcore.callbacks import News
@@ -187,8 +187,8 @@ def _stop(job: JobRow, now: datetime) -> bool:
 def _decide(job: JobRow, now: datetime) -> None:
     rolled = rollup(subjobs=subjob_tally(job), work=work_tally(job), held=bool(job.held))
     job.status = rolled.status
-    if rolled.status == Status.RUNNING and job.timestart is None:
-        job.timestart = now
+    if job.timestart is None and (rolled.status == Status.RUNNING or rolled.status in DONE):
+        job.timestart = SubjobRow.objects.filter(job_id=job.pk).aggregate(first=Min("timestart"))["first"]
     if rolled.status in DONE:
         job.timecomplete = job.timecomplete or now
         job.held = Hold.NONE

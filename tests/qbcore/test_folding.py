@@ -16,7 +16,7 @@ from qbcore.control import work
 from qbcore.models import AttemptRow, DeltaRow, DependencyRow, GrantRow, HistoryRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Status, live, rollup
 from qbcore.writing import clock
-from tests.hand import Obedient, job_in
+from tests.hand import FOUR_FRAMES, Hand, Obedient, job_in
 from tests.make import make_job
 
 pytestmark = pytest.mark.django_db
@@ -209,3 +209,20 @@ def test_what_a_removed_job_left_to_fold_is_forgotten() -> None:
     DeltaRow.objects.create(job_id=424242, pending=-1, running=1)
     folding.sweep()
     assert not DeltaRow.objects.exists()
+
+
+def test_a_job_that_was_over_before_anybody_looked_has_begun_when_its_subjob_did() -> None:
+    job = submission.submit({"prototype": "cmdline", "package": {"cmdline": "true"}})["id"]
+    hand = Hand(slots=1)
+    hand.begin()
+    hand.report()
+    folding.sweep()
+    row = JobRow.objects.get(pk=job)
+    assert (row.status, row.timestart) == (Status.COMPLETE, SubjobRow.objects.get(job_id=job).timestart)
+
+
+def test_a_job_that_was_killed_before_it_ran_never_began() -> None:
+    job = submission.submit(FOUR_FRAMES)["id"]
+    verbs.kill(job)
+    row = JobRow.objects.get(pk=job)
+    assert (row.status, row.timestart) == (Status.KILLED, None)
