@@ -75,7 +75,7 @@ def _lock(host: HostRow, jobs: Sequence[int], now: datetime) -> None:
     host.reason = f"failed {IN_A_ROW} frames in a row of each of the jobs {', '.join(map(str, jobs))}"
     HostRow.objects.filter(pk=host.pk).update(locked=True, reason=host.reason, updated=now)
     with acting.acting_as(acting.FARM):
-        history.record("workerlock", now=now, host=host.name, effect=f"{host.name} locked: {host.reason}")
+        history.record("lock", now=now, host=host.name, effect=f"{host.name} locked: {host.reason}")
     events.publish("host", [host.pk])
 
 

@@ -215,7 +215,7 @@ def test_a_host_that_failed_three_jobs_within_an_hour_is_locked_and_says_why() -
     assert (host.locked, host.reason) == (
         True, f"failed 5 frames in a row of each of the jobs {jobs[0]}, {jobs[1]}, {jobs[2]}",
     )  # fmt: skip
-    line = HistoryRow.objects.get(verb="workerlock")
+    line = HistoryRow.objects.get(verb="lock")
     assert (line.actor, line.host_name) == ("farm", "render-01")
 
 

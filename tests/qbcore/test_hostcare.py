@@ -144,3 +144,26 @@ def test_only_who_has_the_right_changes_hosts_and_it_is_written_down() -> None:
         hostcare.workerlock("a1", why="maintenance")
     line = HistoryRow.objects.get(verb="lock")
     assert (line.actor, line.host_name, line.effect) == ("alice", "a1", "maintenance")
+
+
+def test_clusters_groups_and_restrictions_of_a_host_are_set_as_properties() -> None:
+    job = submission.submit({**FOUR_FRAMES, "cpus": 1, "cluster": "/show", "groups": "fast", "restrictions": "/show/+"})
+    hand = Hand("a1", slots=1)
+    assert hand.sync(room=True)["starts"] == []
+    given = {"cluster": "/show/comp", "groups": "fast,gpu", "restrictions": "/show"}
+    assert hostcare.updateworkerproperties("a1", given) == ["a1"]
+    assert (host("a1").groups, host("a1").set_properties) == ("fast,gpu", {})
+    assert [start["job"]["id"] for start in hand.sync(room=True)["starts"]] == [job["id"]]
+    assert hostcare.updateworkerproperties("a1", dict.fromkeys(given)) == ["a1"]
+    assert (host("a1").cluster, host("a1").groups, host("a1").restrictions) == ("/", "", "")
+    with pytest.raises(Invalid, match="is no cluster"):
+        hostcare.updateworkerproperties("a1", {"restrictions": "show"})
+
+
+def test_a_host_that_never_told_keeps_what_it_has_when_something_is_set() -> None:
+    Hand("a1", slots=3)
+    HostRow.objects.update(told={})
+    hostcare.updateworkerresources("a1", {"host.scratch": 500})
+    assert (host("a1").totals["processors"], host("a1").totals["scratch"]) == (3, 500)
+    hostcare.updateworkerresources("a1", {"scratch": None})
+    assert (host("a1").totals["processors"], "scratch" in host("a1").totals) == (3, False)

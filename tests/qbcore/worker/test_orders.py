@@ -165,7 +165,7 @@ def test_a_frame_that_runs_too_long_is_ended_and_says_why(
     supervisor.submit(family(left), "1", **{limit: 1})
     supervisor.until(lambda: supervisor.reports)
     report = supervisor.reports[0]
-    assert (report["reason"], report["message"]) == ("timelimit", f"ran longer than its {limit} of 1 s")
+    assert (report["reason"], report["message"]) == (limit, f"ran longer than its {limit} of 1 s")
     assert 1 <= report["elapsed"] < 3
     supervisor.until(lambda: not living(left))
 
