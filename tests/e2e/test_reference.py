@@ -108,7 +108,7 @@ def answers_of(farm: Farm) -> dict[str, dict[str, Any]]:
         env["QB_TOKEN"] = farm.token
     command = [sys.executable, "-S", "-m", "tests.e2e.reference.script"]
     run = subprocess.run(
-        command, env=env, cwd=farm.folder / "stage", capture_output=True, text=True, check=False, timeout=100
+        command, env=env, cwd=farm.folder / "stage", capture_output=True, text=True, check=False, timeout=150
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return {row["page"]: row for row in map(json.loads, run.stdout.splitlines())}
@@ -127,7 +127,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", CHECKS)
 def test_an_example_of_the_reference_does_what_its_page_says(answers: dict[str, dict[str, Any]], page: str) -> None:
     told = answers[page]
