@@ -12,3 +12,10 @@ Which farm: QB_SUPERVISOR (name, name:port or URL), else the one that `make run`
 
 from qbcore.surface import *  # noqa: F403 - the one re-export; the list of names is surface.__all__
 from qbcore.surface import __all__ as __all__
+
+if __name__ == "__main__":  # python -m qb
+    import sys
+
+    from qbcore.cli.main import main
+
+    sys.exit(main())

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 # Reading order of qbcore: a room imports only rooms above it. A room is a file or a folder of that name.
-CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators", "archive", "remote", "surface")
+CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators", "archive", "remote", "surface", "cli")
 SERVER_WORDS = (
     *("states", "values", "conditions", "grammar", "expressions", "reservations", "clusters", "hostorder"),
     *("triggers", "signatures", "spans", "coverage", "paths", "commands", "candidates", "plan", "words"),
