@@ -70,7 +70,7 @@ def batch(job: JobRow, recent: float | None = None) -> int:
 def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime) -> Given:
     """Fills the host's free slots: places subjobs in the order of dispatch, each with frames."""
     given = Given()
-    barred = views.barred(host.pk, now)
+    barred, rivals = views.barred(host.pk, now), preference.Rivals(now)
     avoid = set(barred.jobs)
     known = dict(jobs)
     while True:
@@ -79,7 +79,7 @@ def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow]
         choice = waiting.pick(view)
         if choice is None:
             return given
-        if preference.passes_over(view, waiting.known(choice.job), now):
+        if rivals.passes_over(view, waiting.known(choice.job)):
             given.soon = True
             avoid.add(choice.job)
             continue

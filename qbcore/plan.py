@@ -21,7 +21,7 @@ from qbcore.reservations import fit, per_subjob
 
 __all__ = [
     "Candidate", "Check", "Choice", "HostView", "Reason", "dispatch_key", "explain", "host_order", "may_start", "order",
-    "pick", "room", "take",
+    "pick", "preferred", "room", "take",
 ]  # fmt: skip
 
 _SHOWN = 5  # names of a long list that a sentence shows
@@ -208,6 +208,26 @@ def host_order(candidate: Candidate, hosts: Iterable[HostView], shared: Amounts 
 
     Its hostorder decides, then the nearness of their clusters, then their names. Raises BadExpression.
     """
+    key = _wishes(candidate)
+    return sorted((host for host in hosts if may_start(host, candidate, shared)), key=key)
+
+
+def preferred(
+    candidate: Candidate, host: HostView, others: Iterable[HostView], shared: Amounts = NOTHING
+) -> HostView | None:
+    """Of the others the first one before this host in the job's order of hosts that may start it now, or None.
+
+    The same as `host_order` would say, but only those before it are looked at. Raises BadExpression.
+    """
+    key = _wishes(candidate)
+    own = key(host)
+    before = [(where, one) for one in others if (where := key(one)) < own]
+    ordered = sorted(before, key=lambda pair: pair[0])
+    return next((one for _, one in ordered if may_start(one, candidate, shared)), None)
+
+
+def _wishes(candidate: Candidate) -> Callable[[HostView], tuple[Any, ...]]:
+    """What sorts hosts for the job: its hostorder, then the nearness of their clusters, then their names."""
     preferences = parse_hostorder(candidate.hostorder)
 
     def key(host: HostView) -> tuple[Any, ...]:
@@ -215,7 +235,7 @@ def host_order(candidate: Candidate, hosts: Iterable[HostView], shared: Amounts 
         wishes = tuple(preference.key(facts) for preference in preferences)
         return (wishes, cluster_distance(host.cluster, candidate.cluster), host.name)
 
-    return sorted((host for host in hosts if may_start(host, candidate, shared)), key=key)
+    return key
 
 
 def _listed(names: Iterable[str]) -> str:

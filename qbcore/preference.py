@@ -9,11 +9,13 @@ from datetime import datetime
 from qbcore import events, views
 from qbcore.candidates import Candidate, HostView
 from qbcore.errors import BadExpression
-from qbcore.plan import host_order
+from qbcore.plan import preferred
 
 PATIENCE = 3.0
 """Seconds for which a job waits for the better host."""
-FORGET = 10.0
+FORGET = 60.0
+MOST = 20
+"""Jobs that one request passes over: each is asked of every other host, while this one's row is locked."""
 
 
 class Passed:
@@ -37,23 +39,31 @@ class Passed:
 passed = Passed()
 
 
-def better(host: HostView, candidate: Candidate, now: datetime) -> HostView | None:
-    """The host that stands first in the job's hostorder and could start it now, unless this one does."""
-    others = [one for one in views.active_hosts(now) if one.id != host.id]
-    try:
-        first = host_order(candidate, [host, *others], views.shared())[0]
-    except (BadExpression, IndexError):
-        return None
-    return None if first.id == host.id else first
+class Rivals:
+    """The other hosts, read once for all jobs that one host is about to take."""
 
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._hosts: list[HostView] | None = None
+        self._left = MOST
 
-def passes_over(host: HostView, candidate: Candidate | None, now: datetime) -> bool:
-    """Whether the host leaves the job to a better one, which is woken; it does so for a few seconds at most."""
-    if candidate is None or not candidate.hostorder:
-        return False
-    other = better(host, candidate, now)
-    if other is None or not passed.waits(candidate.id, time.monotonic()):
-        passed.forget(candidate.id)
-        return False
-    events.publish("wake", [other.id])
-    return True
+    def passes_over(self, host: HostView, candidate: Candidate | None) -> bool:
+        """Whether the host leaves the job to a better one, which is woken; it does so for a few seconds at most."""
+        if candidate is None or not candidate.hostorder or not self._left:
+            return False
+        other = self._better(host, candidate)
+        if other is None:
+            passed.forget(candidate.id)
+        if other is None or not passed.waits(candidate.id, time.monotonic()):
+            return False
+        self._left -= 1
+        events.publish("wake", [other.id])
+        return True
+
+    def _better(self, host: HostView, candidate: Candidate) -> HostView | None:
+        if self._hosts is None:
+            self._hosts = [one for one in views.active_hosts(self._now) if one.id != host.id]
+        try:
+            return preferred(candidate, host, self._hosts, views.shared())
+        except BadExpression:
+            return None

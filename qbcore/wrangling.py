@@ -57,9 +57,8 @@ def _exclude(host: HostRow, job: JobRow, now: datetime) -> None:
     _, fresh = ExclusionRow.objects.get_or_create(job_id=job.pk, idx=-1, host_id=host.pk, defaults=noted)
     if not fresh:
         return
-    here = SubjobRow.objects.filter(job_id=job.pk, host_id=host.pk).values_list("idx", flat=True)
-    running = [row for row in subjobs.take(job.pk, frm=[Status.RUNNING]) if row.idx in set(here) and not row.asked]
-    subjobs.ask(job.pk, running, Status.PENDING, now=now)
+    if not job.flags & FLAGS["uninterruptible"]:
+        _send_away(host, job, now)
     with acting.acting_as(acting.FARM):
         effect = f"failed {IN_A_ROW} frames in a row: {host.name} is not given this job again"
         history.record("exclude", now=now, job=job.pk, host=host.name, effect=effect)
@@ -68,6 +67,14 @@ def _exclude(host: HostRow, job: JobRow, now: datetime) -> None:
     jobs = sorted(set(recent.values_list("job_id", flat=True)))
     if len(jobs) >= JOBS and not host.locked:
         _lock(host, jobs, now)
+
+
+def _send_away(host: HostRow, job: JobRow, now: datetime) -> None:
+    """What it runs of the job is pending once its current item is done."""
+    here = SubjobRow.objects.filter(job_id=job.pk, host_id=host.pk, status=Status.RUNNING)
+    idx = set(here.values_list("idx", flat=True))
+    running = [row for row in subjobs.take(job.pk, frm=[Status.RUNNING]) if row.idx in idx and not row.asked]
+    subjobs.ask(job.pk, running, Status.PENDING, now=now)
 
 
 def _lock(host: HostRow, jobs: Sequence[int], now: datetime) -> None:

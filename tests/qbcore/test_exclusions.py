@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import F
 from pytest_django import Settings
 
-from qbcore import folding, hostcare, housekeeping, submission, verbs, wrangling
+from qbcore import folding, hostcare, housekeeping, queries, submission, verbs, wrangling
 from qbcore.models import ExclusionRow, HistoryRow, HostRow, JobRow, SubjobRow, TrackRow, WorkRow
 from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand, Obedient, drive
@@ -154,6 +154,26 @@ def test_a_host_that_fails_five_frames_in_a_row_is_not_given_the_job_again() -> 
     folding.sweep()
     assert (given(worker), given(other)) == ([], [job])
     assert "not given this job again" in HistoryRow.objects.get(verb="exclude").effect
+
+
+def test_the_farm_does_not_interrupt_a_job_that_must_not_be() -> None:
+    job = submit(**MANY, flags="auto_wrangling,uninterruptible")
+    worker = Obedient(slots=1)
+    fail(worker, 5)
+    assert ExclusionRow.objects.exists()
+    worker.sync()
+    assert SubjobRow.objects.get(job_id=job).asked == ""
+    assert worker.frames, "it goes on where it is"
+
+
+def test_a_job_that_every_host_failed_says_so() -> None:
+    job = submit(**MANY, flags="auto_wrangling")
+    worker = Obedient(slots=1)
+    fail(worker, 5)
+    worker.sync()
+    worker.sync()
+    folding.sweep()
+    assert queries.jobinfo(id=job)[0]["reason"] == "no host is left that has not failed it again and again"
 
 
 def test_a_success_in_between_starts_the_count_anew() -> None:

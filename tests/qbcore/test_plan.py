@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qbcore.candidates import Candidate, HostView, Meeting
 from qbcore.errors import BadExpression
-from qbcore.plan import Choice, Reason, explain, host_order, may_start, order, pick
+from qbcore.plan import Choice, Reason, explain, host_order, may_start, order, pick, preferred
 
 HOST = HostView(
     id=1,
@@ -220,3 +220,32 @@ def test_hosts_come_by_hostorder_then_nearness_then_name() -> None:
 def test_a_malformed_hostorder_is_refused() -> None:
     with pytest.raises(BadExpression, match="gives no order"):
         host_order(replace(JOB, hostorder="speed"), [HOST])
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda number, cluster, speed, used, locked: replace(
+                HOST,
+                id=number,
+                name=f"h{number}",
+                cluster=cluster,
+                properties={} if speed is None else {"speed": speed},
+                used={"processors": used},
+                locked=locked,
+            ),
+            st.integers(1, 30),
+            st.sampled_from(["/", "/x", "/show/comp"]),
+            st.sampled_from([None, 1, 2, 3]),
+            st.integers(0, 8),
+            st.booleans(),
+        ),
+        min_size=1,
+        unique_by=lambda host: host.name,
+    ),
+    st.sampled_from(["host.speed", "-host.speed", "host.processors.avail,-host.speed"]),
+)
+def test_the_preferred_host_is_the_first_of_the_order(farm: list[HostView], hostorder: str) -> None:
+    asking, job = replace(farm[0], locked=False, used={}), replace(JOB, hostorder=hostorder)
+    first = host_order(job, [asking, *farm[1:]])[0]
+    assert preferred(job, asking, farm[1:]) == (None if first is asking else first)

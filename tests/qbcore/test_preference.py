@@ -67,7 +67,7 @@ def test_after_three_seconds_the_host_that_asks_takes_it(clock: list[float]) -> 
 def test_a_job_that_was_passed_over_long_ago_waits_again(clock: list[float]) -> None:
     slow, _, job = host("a-slow", 1000), host("b-fast", 3000), submit()
     assert given(slow) == []
-    clock[0] += 60
+    clock[0] += 61
     assert given(slow) == []
     clock[0] += 4
     assert given(slow) == [job]
@@ -103,3 +103,17 @@ def test_a_hostorder_is_read_when_the_job_is_submitted() -> None:
     with pytest.raises(BadExpression, match="hostorder: 'speed' gives no order"):
         submit(hostorder="host.name,speed")
     assert dispatch.waiting.known(1) is None
+
+
+def test_a_better_host_that_never_takes_it_delays_the_job_once(clock: list[float]) -> None:
+    slow, _, job = host("a-slow", 1000, slots=2), host("b-fast", 3000), submit(cpus=2)
+    assert given(slow) == []
+    clock[0] += 4
+    assert given(slow) == [job, job]
+
+
+def test_a_request_passes_over_so_many_jobs_and_no_more(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preference, "MOST", 2)
+    slow, _ = host("a-slow", 1000, slots=4), host("b-fast", 3000)
+    jobs = [submit() for _ in range(4)]
+    assert given(slow) == jobs[2:]
