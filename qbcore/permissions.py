@@ -67,7 +67,7 @@ GRANTS: dict[str, dict[str, str]] = {
 SCOPES: dict[str, frozenset[str]] = {
     "read": frozenset({"see"}),
     "jobs": frozenset({"see", "submit", "submit_as"}) | JOB_VERBS,
-    "hosts": frozenset({"see", "host"}),
+    "hosts": frozenset({"see", "host", "resources"}),
 }
 """What a token may be narrowed to. Who acts must see what came of it, so every scope reads; the rest is nobody's."""
 ADMINS = frozenset({"resources"})

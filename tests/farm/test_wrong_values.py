@@ -29,8 +29,8 @@ VALUES = st.recursive(
     ATOMS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)), max_leaves=6
 )
 FIELDS = [
-    *jobspec.TEXTS, *jobspec.NUMBERS, *jobspec.PRODUCTION, "package", "env", "agenda", "status",
-    "flags", "flagsstring", "user", "anything", "id",
+    *jobspec.TEXTS, *jobspec.NUMBERS, *jobspec.PRODUCTION, *jobspec.FLIGHTS, "package", "env", "agenda",
+    "callbacks", "status", "flags", "flagsstring", "user", "anything", "id",
 ]  # fmt: skip
 EXAMPLES = int(os.environ.get("FARM_EXAMPLES", "5"))
 LIMITS = settings(

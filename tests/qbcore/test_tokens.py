@@ -14,8 +14,8 @@ from qbcore import acting, permissions, submission, tokens, verbs
 from qbcore.acting import Actor
 from qbcore.errors import Invalid, NotFound, Refused
 from qbcore.models import HistoryRow, TokenRow
-from qbcore.permissions import GRANTS, SCOPES, actor_for_token, may, new_token
-from qbcore.queries import hostinfo, jobinfo
+from qbcore.permissions import ADMINS, GRANTS, SCOPES, actor_for_token, may, new_token
+from qbcore.queries import hostinfo, isadmin, jobinfo
 from tests.make import make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -47,8 +47,16 @@ def test_a_scope_narrows_every_role_and_widens_none(role: str, scope: str) -> No
 
 
 def test_every_right_of_a_role_belongs_to_a_scope() -> None:
-    rights = {right for role, table in GRANTS.items() if role != "attempt" for right in table}
+    rights = {right for role, table in GRANTS.items() if role != "attempt" for right in table} | ADMINS
     assert rights <= set().union(*SCOPES.values())
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_an_admin_with_a_narrow_token_is_none(scope: str) -> None:
+    with acting.acting_as(Actor("root", "admin", scopes=frozenset({scope}))):
+        assert not isadmin()
+    with acting.acting_as(Actor("root", "admin")):
+        assert isadmin()
 
 
 def test_a_token_without_scopes_is_its_user_and_two_scopes_add_up() -> None:
