@@ -10,6 +10,7 @@ from typing import Any
 from qbcore import acting, constants
 from qbcore.errors import Invalid
 from qbcore.ids import flatten, parse_job_or_subjob
+from qbcore.jobspec import PRODUCTION
 from qbcore.models import JobRow, SubjobRow
 from qbcore.objects import Job, Subjob, Work
 from qbcore.permissions import visible_jobs
@@ -27,6 +28,9 @@ JOB_COLUMNS = [
     "timeout", "timelimit", "agenda_timeout", "agenda_timelimit", "retrywork", "retrywork_delay", "retrysubjob",
     "reason", "preflights", "postflights",
 ]  # fmt: skip
+
+UNSAID = dict.fromkeys((key for key in PRODUCTION if key != "prod_show"), "")
+"""What a script may read of every job, whether it was submitted with it or not."""
 
 
 def jobinfo(
@@ -131,7 +135,7 @@ def job_object(row: JobRow, work: Mapping[Status, int] | None = None) -> Job:
 
     *work*: its tally where that is newer than what is folded into the row.
     """
-    job = Job({**row.extra, **{name: getattr(row, name) for name in JOB_COLUMNS}})
+    job = Job({**UNSAID, **row.extra, **{name: getattr(row, name) for name in JOB_COLUMNS}})
     work = work or {status: getattr(row, f"n_{status.word}") for status in Status}
     subs = {status: getattr(row, f"s_{status.word}") for status in Status}
     rolled = rollup(subjobs=subs, work=work, held=bool(row.held))

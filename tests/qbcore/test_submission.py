@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 import qb
-from qbcore import acting, queries, submission, verbs
+from qbcore import acting, jobspec, queries, submission, verbs
 from qbcore.acting import Actor
 from qbcore.archive import archivejob, recoverjob
 from qbcore.errors import Invalid, QubeError, Refused
@@ -36,6 +36,7 @@ def test_what_is_left_out_has_the_original_s_defaults() -> None:
         "retrywork": 0, "retrysubjob": 0, "timelimit": -1, "agenda_timelimit": -1, "timeout": -1, "agenda_timeout": -1,
         "todo": 0, "user": "farm", "timestart": 946702800, "timecomplete": 946702800, "max_cpus": 0,
         "hostorder": "", "reason": "the farm has no worker",
+        **dict.fromkeys(jobspec.PRODUCTION, ""),
     }  # fmt: skip
     assert {key: job[key] for key in expected} == expected
     assert job["pgrp"] == job["id"]
