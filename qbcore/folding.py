@@ -19,7 +19,7 @@ from qbcore.constants import FLAGS
 from qbcore.control import marks, subjobs, work
 from qbcore.control.marks import Turn
 from qbcore.errands import Errands
-from qbcore.jobspec import is_own_unit
+from qbcore.jobspec import is_own_unit, loops
 from qbcore.models import DeltaRow, JobRow, SubjobRow, Watch
 from qbcore.states import DONE, LIVE, Hold, Status, rollup, total
 from qbcore.writing import clock, locked, writing
@@ -232,6 +232,8 @@ def _look_again(child_id: int, positions: set[int], now: datetime, news: News) -
     if child is None or child.status in DONE:
         return
     links.let_go(child, positions, now)
+    if loops(child.prototype, child.todo):  # its programs may have ended because only blocked items were left
+        subjobs.lift(child, Hold.NONE, now=now)
     if child.held & Hold.DEPENDENCY and links.ITSELF in positions and links.met(child):
         subjobs.lift(child, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
     if links.ITSELF in positions or not links.waits(child):

@@ -170,6 +170,24 @@ def test_when_only_blocked_items_are_left_the_program_is_told_so() -> None:
     assert start(program.hand).work_off() == ["3", "blocked"]
 
 
+def test_a_program_that_ended_at_blocked_items_comes_back_when_frames_of_another_job_let_them_go() -> None:
+    parent = submission.submit({**FOUR_FRAMES, "cpus": 1})["id"]
+    job = submit(dependency=f"link-complete-work-{parent}")
+    hand = Hand(slots=1)
+    hand.begin()
+    hand.report()
+    folding.sweep()
+    program = start(Hand("other", slots=1))
+    assert program.work_off() == ["1", "blocked"]
+    program.say("blocked")
+    program.end()
+    assert (word(job), places()[-1]) == ("blocked", "blocked")
+    hand.sync(running=[frame["attempt"] for _, frame in hand.frames])
+    hand.report()
+    folding.sweep()
+    assert start(program.hand).work_off() == ["2", "blocked"]
+
+
 @pytest.mark.parametrize(("verb", "becomes"), [("block", "blocked"), ("resize", "complete")])
 def test_a_program_that_is_to_leave_ends_its_item_and_gets_no_other(verb: str, becomes: str) -> None:
     job = submit(cpus=2)
