@@ -17,6 +17,7 @@ from qbcore import dispatch, events, failures, folding, hosts, views, wrangling
 from qbcore.control import placements
 from qbcore.control.attempts import Report
 from qbcore.control.endings import after, finish, unheld
+from qbcore.control.flights import UNIT
 from qbcore.control.placements import RESERVED_SECONDS, Frame
 from qbcore.errors import Invalid
 from qbcore.jobspec import loops
@@ -120,7 +121,9 @@ class Round:
             if pk not in known:
                 raise Invalid(f"grant {pk} is not on host {self.host.name}", field="reports")
             self._finish(known[pk], grouped[pk])
-            self.recent[pk] = max(report.seconds for report in grouped[pk])
+            frames = [report.seconds for report in grouped[pk] if report.pos != UNIT]
+            if frames:
+                self.recent[pk] = max(frames)
         if grouped:
             self._look()  # a subjob that is its own unit has left its place
         self.answer["accepted"] = [report.attempt for reports in grouped.values() for report in reports]

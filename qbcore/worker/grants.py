@@ -189,7 +189,8 @@ class Grant:
         self.running = None
         elapsed = attempt.process.elapsed(now)
         self._spent += elapsed
-        self._pace = elapsed if self._pace == math.inf else (self._pace * 3 + elapsed) / 4
+        if not attempt.frame.get("command"):  # a flight check says nothing of the frames
+            self._pace = elapsed if self._pace == math.inf else (self._pace * 3 + elapsed) / 4
         if self.idle:
             self.asked = False
         return self._report(attempt.frame, reason=attempt.reason, message=attempt.message, attempt=attempt)

@@ -170,3 +170,13 @@ def test_a_killed_check_is_over() -> None:
 def test_checks_are_read_back_as_a_list() -> None:
     job = queries.jobinfo(id=submit(preflights="a b, c", postflights=None))[0]
     assert (job["preflights"], job["postflights"]) == (["a b", "c"], [])
+
+
+def test_quick_checks_do_not_make_a_host_take_frames_ahead() -> None:
+    submit(package={"cmdline": "true", "range": "1-9"})
+    hand = Hand(slots=1)
+    hand.begin()
+    for _ in range(2):
+        grant, frame = hand.frames.pop(0)
+        hand.sync(reports=[hand.ended(grant, frame, elapsed=0.01)], want=[grant])
+    assert [frame["name"] for _, frame in hand.frames] == ["1"]

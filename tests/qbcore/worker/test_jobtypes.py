@@ -146,3 +146,16 @@ def test_paths_are_those_of_the_hosts_system(supervisor: Supervisor, host: Host,
 def test_the_farms_variables_do_not_reach_a_job() -> None:
     own = {"FARM_JOBTYPES": "/types", "PATH": "/bin"}
     assert "FARM_JOBTYPES" not in account_environment(own, "http://farm:8000")
+
+
+def test_quick_checks_do_not_make_a_worker_ask_ahead(supervisor: Supervisor, host: Host, tmp_path: Path) -> None:
+    supervisor.commands = {"preflight 1": "true"}
+    cmdline = f"touch {tmp_path}/begun; while ! [ -e {tmp_path}/go ]; do sleep 0.02; done"
+    supervisor.submit(cmdline, "preflight 1", "7", "8")
+    supervisor.until(lambda: (tmp_path / "begun").exists() and supervisor.running())
+    asked = len(supervisor.requests)
+    supervisor.hint()
+    supervisor.until(lambda: len(supervisor.requests) > asked)
+    assert not any(request["want"] for request in supervisor.requests[asked:])
+    (tmp_path / "go").touch()
+    ended(supervisor, 3)
