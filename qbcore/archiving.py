@@ -45,7 +45,7 @@ def folder() -> Path:
 
 
 def archive(job_id: int) -> ArchiveRow | None:
-    """Writes the job with its agenda as XML; it stays on the farm. None when there is no such job."""
+    """Writes the job, its work, subjobs and callbacks as XML; it stays on the farm. None when there is no such job."""
     written = write(job_id)
     return record(written) if written else None
 

@@ -31,6 +31,17 @@ items = st.fixed_dictionaries(
     {"name": st.text(st.sampled_from("0123456789-abc :"), min_size=1, max_size=8)},
     optional={"status": st.sampled_from(["pending", "blocked"]), "package": st.dictionaries(texts, values, max_size=2)},
 )
+callbacks = st.fixed_dictionaries(
+    {
+        "triggers": st.sampled_from(["complete-job-self", ["failed-work-self-*", "killed-job-250 && done-job-self"]]),
+        "code": st.sampled_from(["", "block-self", "mail-status"]),
+    },
+    optional={
+        "language": st.sampled_from(["qube", "mail", "python"]),
+        "maximum": st.integers(0, 3),
+        "our_own_key": values,
+    },
+)
 jobs = st.fixed_dictionaries(
     {
         "prototype": st.just("cmdrange"),
@@ -54,6 +65,10 @@ jobs = st.fixed_dictionaries(
         "prod_shot": texts,
         "our_own_key": values,
         "agenda": st.lists(items, max_size=5),
+        "callbacks": st.lists(callbacks, max_size=2),
+        "max_cpus": st.integers(0, 9),
+        "hostorder": st.sampled_from(["", "-host.memory.avail"]),
+        "preflights": st.lists(st.just("true"), max_size=1),
     },
 ).map(lambda job: job if "agenda" in job else {**job, "package": {**job["package"], "range": "1-3"}})
 

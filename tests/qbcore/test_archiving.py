@@ -32,7 +32,8 @@ def files(place: Path) -> list[str]:
 
 
 def test_a_job_is_written_with_its_agenda_and_recorded() -> None:
-    job = submission.submit({**FOUR_FRAMES, "name": "shot", "prod_shot": "010"})["id"]
+    going = {"triggers": "complete-job-self", "code": "block-self"}
+    job = submission.submit({**FOUR_FRAMES, "name": "shot", "prod_shot": "010", "callbacks": [going]})["id"]
     with acting.acting_as(Actor("alice", "operator")):
         row = archiving.archive(job)
     assert row is not None
@@ -41,6 +42,7 @@ def test_a_job_is_written_with_its_agenda_and_recorded() -> None:
     assert found is not None
     assert (found["name"], found["prod_shot"]) == ("shot", "010")
     assert [work["name"] for work in found["agenda"]] == ["1", "2", "3", "4"]
+    assert [callback["code"] for callback in found["callbacks"]] == ["block-self"]
     line = HistoryRow.objects.get(verb="archive")
     assert (line.actor, line.job_id, line.effect) == ("alice", job, f"{row.size:,} bytes of XML")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +79,22 @@ def test_one_allowed_cluster_of_a_host_is_enough() -> None:
 def test_printing_an_expression_and_reading_it_again_changes_nothing(patterns: list[Pattern]) -> None:
     restrictions = Restrictions(tuple(patterns))
     assert parse_restrictions(str(restrictions)) == restrictions
+
+
+def naive(pattern: str, cluster: str) -> bool:
+    """The same question as a regular expression over texts with a slash at their ends."""
+    stem, below = (pattern[:-1], pattern[-1]) if pattern[-1] in "*+" else (pattern, "")
+    levels = {"": "", "*": "[^/]+/", "+": "(?:[^/]+/)*"}[below]
+    return re.fullmatch(re.escape(stem.rstrip("/") + "/") + levels, cluster.rstrip("/") + "/") is not None
+
+
+patterns = st.tuples(paths, st.sampled_from(["", "*", "+"])).map(lambda one: f"{one[0].rstrip('/')}/{one[1]}")
+
+
+@given(st.lists(patterns, min_size=1, max_size=3), st.sampled_from([" || ", "||", ",", " or "]), paths)
+def test_an_expression_allows_what_regular_expressions_would(wanted: list[str], sign: str, cluster: str) -> None:
+    allowed = parse_restrictions(sign.join(wanted)).allows(cluster)
+    assert allowed == any(naive(pattern, cluster) for pattern in wanted)
 
 
 @pytest.mark.parametrize(
