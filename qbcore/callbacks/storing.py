@@ -59,7 +59,7 @@ def store(submitted: Sequence[tuple[JobRow, Any]], now: datetime) -> None:
         if not isinstance(given, (list, tuple)):
             raise Invalid(f"callbacks must be a list, not {type(given).__name__}", field="callbacks")
         for place, one in enumerate(given):
-            rows.append(_make(one, job, now, field=f"callbacks[{place}]"))
+            rows.append(_make(one, job, now, field=f"callbacks[{place}]", usual=job.user))
     listen(rows, now)
 
 
@@ -112,8 +112,8 @@ def watch(wanted: Mapping[int, Watch]) -> list[JobRow]:
     return found
 
 
-def _make(given: Any, own: JobRow | None, now: datetime, field: str = "") -> CallbackRow:
-    """The row with its terms, not tied to any job yet."""
+def _make(given: Any, own: JobRow | None, now: datetime, *, field: str = "", usual: str = "") -> CallbackRow:
+    """The row with its terms, not tied to any job yet. *usual* is the user when it names none, else who asks."""
     pgrp = own.pgrp if own else _pgrp(given)
     try:
         found = spec(given, _labels(pgrp))
@@ -121,7 +121,7 @@ def _make(given: Any, own: JobRow | None, now: datetime, field: str = "") -> Cal
         wrong.field = f"{field}.{wrong.field}" if field else wrong.field
         raise
     actor = acting.current()
-    user, why = _user(given, own, actor)
+    user, why = _user(given, usual or actor.name, actor)
     row = CallbackRow.objects.create(
         job_id=own.pk if own else -1, pgrp=pgrp, user=user, machine=actor.machine and user == actor.name,
         triggers=found.triggers, tree=found.tree, language=found.language[:16], code=found.code, data=found.data,
@@ -146,11 +146,11 @@ def _labels(pgrp: int) -> list[str]:
     return list(JobRow.objects.filter(pgrp=pgrp).exclude(label="").values_list("label", flat=True))
 
 
-def _user(given: Mapping[str, Any], own: JobRow | None, actor: acting.Actor) -> tuple[str, str]:
-    """As whom it acts, and why it must not."""
-    name = str(given.get("user") or (own.user if own else actor.name))
-    if name == actor.name or may(actor, "submit_as") or "id" in given:
-        return (actor.name if "id" in given and not may(actor, "submit_as") else name), ""
+def _user(given: Mapping[str, Any], usual: str, actor: acting.Actor) -> tuple[str, str]:
+    """As whom it acts, and why it must not. One that was read from a job and comes again is its new submitter's."""
+    name = usual if "id" in given else str(given.get("user") or usual)
+    if name == actor.name or may(actor, "submit_as"):
+        return name, ""
     return actor.name, f"{actor.name} may not act as {name}"
 
 
