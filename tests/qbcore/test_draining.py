@@ -41,7 +41,7 @@ def submitted(graph: list[Any]) -> list[int]:
                 "label": f"j{place}",
                 "agenda": agenda,
                 "dependency": ",".join(dict.fromkeys(waits)),
-            }  # fmt: skip
+            }
         )
     return [job["id"] for job in submission.submit(calls[::-1])][::-1]
 
