@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import dispatch, firings, folding, hosts, looping, precedence, verbs
+from qbcore import dispatch, firings, folding, hosts, looping, precedence, submission, verbs
 from qbcore.acting import Actor, acting_as
 from qbcore.control.flights import UNIT
 from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
@@ -76,6 +76,24 @@ class Runner:
         else:
             verbs.retrywork(work)
         folding.fold(job, wait=False)
+
+    def finish_or_tie(self, job: int) -> int:
+        """One submits a job whose items wait for the frames that all report meanwhile; answers its id."""
+        reports = self._reports()
+        waiting = {
+            "prototype": "cmdrange", "package": {"cmdline": "true", "range": "1-8"}, "hosts": "nowhere",
+            "dependency": f"complete-work-{job}",
+        }  # fmt: skip
+        self._start.wait(30)
+        found = 0 if self.number else int(submission.submit(waiting)["id"])
+        self.hand.sync(reports=reports, want=list(self.hand.held))
+        folding.fold(job, wait=False)
+        return found
+
+    def carry(self) -> None:
+        """Carries out what has fired, at the same moment as the others."""
+        self._start.wait(30)
+        firings.carry_due()
 
     def race(self) -> int:
         """Asks for work at the same moment as the others; answers how many frames it got."""

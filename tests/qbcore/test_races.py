@@ -11,7 +11,18 @@ from django.db import connection
 from django.db.models import Count
 
 from qbcore import folding, submission, verbs
-from qbcore.models import AttemptRow, DeltaRow, GrantRow, HistoryRow, HostRow, JobRow, SubjobRow, WorkRow
+from qbcore.models import (
+    AttemptRow,
+    DeltaRow,
+    FiringRow,
+    GrantRow,
+    HistoryRow,
+    HostRow,
+    JobRow,
+    SubjobRow,
+    WaitRow,
+    WorkRow,
+)
 from qbcore.states import DONE, LIVE, Status
 from tests.racers import Racer, at_once, racers
 from tests.runner import LANES
@@ -61,8 +72,10 @@ def assert_sound(job: JobRow) -> None:
 
 
 def test_eight_processes_finish_the_last_eight_frames_at_once(eight: list[Racer]) -> None:
+    heard = [{"triggers": on, "code": "unblock-self"} for on in ("complete-job-self", "complete-work-self-*")]
     for _ in range(ROUNDS // LANES):
-        jobs = [submission.submit({**EIGHT, "reservations": f"host.lane{lane}=1"})["id"] for lane in range(LANES)]
+        lanes = [f"host.lane{lane}=1" for lane in range(LANES)]
+        jobs = [submission.submit({**EIGHT, "reservations": lane, "callbacks": heard})["id"] for lane in lanes]
         assert taken(eight) == [LANES] * 8
         at_once(eight, "finish", jobs)
         for job in jobs:
@@ -71,6 +84,9 @@ def test_eight_processes_finish_the_last_eight_frames_at_once(eight: list[Racer]
             assert HistoryRow.objects.filter(job_id=job, verb="complete").count() == 1
             assert AttemptRow.objects.filter(job_id=job, ending="complete").count() == 8
             assert_sound(row)
+            events = Counter(FiringRow.objects.filter(job_id=job).values_list("event", flat=True))
+            frames = [f"complete-work-{job}-{frame}" for frame in range(1, 9)]
+            assert events == Counter([f"complete-job-{job}", *frames])
 
 
 def taken(found: list[Racer]) -> list[int]:
@@ -158,3 +174,44 @@ def test_of_many_kills_at_once_each_subjob_is_killed_by_one(eight: list[Racer]) 
     row = settled(job)
     assert (row.status, row.n_killed) == (Status.KILLED, 8)
     assert_sound(row)
+
+
+def test_of_two_ends_that_a_condition_joins_the_second_fires_it_once(eight: list[Racer]) -> None:
+    for _ in range(10):
+        jobs = [submission.submit({**EIGHT, "reservations": f"host.lane{lane}=1"})["id"] for lane in range(LANES)]
+        joined = " && ".join(f"complete-job-{job}" for job in jobs)
+        heard = [{"triggers": joined, "code": "kill-self"}]
+        own = submission.submit({**EIGHT, "status": "blocked", "callbacks": heard})
+        assert taken(eight) == [LANES] * 8
+        at_once(eight, "finish", jobs)
+        for job in jobs:
+            assert settled(job).status == Status.COMPLETE
+        assert FiringRow.objects.filter(job_id=own["id"]).count() == 1
+        at_once(eight, "carry")
+        assert FiringRow.objects.get(job_id=own["id"]).state == "done"
+        assert HistoryRow.objects.filter(job_id=own["id"], verb="kill").count() == 1
+        assert settled(own["id"]).status == Status.KILLED
+
+
+def test_items_that_wait_for_frames_finished_at_once_are_let_go_once(eight: list[Racer]) -> None:
+    for _ in range(10):
+        parent = submission.submit(EIGHT)["id"]
+        child = submission.submit({**EIGHT, "hosts": "nowhere", "dependency": f"complete-work-{parent}"})["id"]
+        assert taken(eight) == [1] * 8
+        at_once(eight, "finish", [parent])
+        assert settled(parent).status == Status.COMPLETE
+        row = settled(child)
+        assert (row.n_pending, row.n_blocked, row.reason) == (8, 0, "")
+        assert not WaitRow.objects.exists()
+
+
+def test_items_tied_while_their_frames_finish_are_let_go(eight: list[Racer]) -> None:
+    for _ in range(10):
+        parent = submission.submit(EIGHT)["id"]
+        assert taken(eight) == [1] * 8
+        answers = at_once(eight, "finish_or_tie", parent)
+        children = [one for one in answers if one]
+        assert len(children) == 1
+        assert settled(parent).status == Status.COMPLETE
+        assert settled(children[0]).n_pending == 8
+        verbs.kill(children[0])
