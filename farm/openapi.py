@@ -7,6 +7,7 @@ given by its place or by its name, never twice.
 from __future__ import annotations
 
 import inspect
+import re
 from functools import cache
 from typing import Any
 
@@ -37,10 +38,7 @@ def document(request: HttpRequest) -> HttpResponse:
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """The same for people."""
-    functions = [
-        {"name": name, "signature": f"{name}{inspect.signature(getattr(surface, name, door))}", "told": said(name)}
-        for name, door in sorted(EXPOSED.items())
-    ]
+    functions = [{"name": name, "signature": written(name), "told": said(name)} for name in sorted(EXPOSED)]
     return page(request, "api/docs.html", {"functions": functions, "version": VERSION, "about": ABOUT})
 
 
@@ -63,8 +61,13 @@ def described() -> dict[str, Any]:
 
 
 def said(name: str) -> str:
-    """The docstring of the surface's function."""
-    return inspect.cleandoc(getattr(surface, name, EXPOSED[name]).__doc__ or "")
+    """The docstring of the surface's function, without what only its maintainers need."""
+    return inspect.cleandoc(getattr(surface, name).__doc__ or "").partition("Source:")[0].strip()
+
+
+def written(name: str) -> str:
+    """The surface's signature; its hints are texts, whose quotes say nothing to a reader."""
+    return name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(getattr(surface, name))))
 
 
 def _operation(name: str) -> dict[str, Any]:

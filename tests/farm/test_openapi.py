@@ -115,6 +115,7 @@ def test_the_page_lists_every_function_and_asks_nobody_else_for_anything(client:
     html = page.content.decode()
     assert page.status_code == 200
     assert [name for name in EXPOSED if f'id="{name}"' not in html] == []
+    assert "kill(jobid: Id, *extraJobids: Id) -&gt; list[str]" in html and "Source:" not in html
     assert not re.search(r"<script>|<style|style=|onclick=", html)
     assert all(
         address.startswith(("/", "#", "http://testserver/")) for address in re.findall(r'(?:src|href)="([^"]+)"', html)
