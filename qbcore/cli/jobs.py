@@ -49,6 +49,25 @@ def submit_arguments(parser: Parser) -> None:
 
 
 def submit(given: Namespace, printer: Printer) -> int:
+    found = surface.submit(_described(given))
+    if printer.as_json or printer.names:
+        printer.show([dict(job) for job in found])
+    else:
+        printer.show([job["id"] for job in found])
+    return 0
+
+
+def validatejob(given: Namespace, printer: Printer) -> int:
+    """0 when submit would take them all, else 1 and what is wrong."""
+    for job in _described(given):
+        if not surface.validatejob(job):
+            raise QubeError(surface.error())
+    printer.show(result=True)
+    return 0
+
+
+def _described(given: Namespace) -> list[dict[str, Any]]:
+    """The jobs of the files, or the one of the options."""
     jobs = [job for file in given.file for job in _jobs_in(file)]
     fields = _fields(given, (*COMMON, *AT_SUBMIT))
     package = {key: getattr(given, key) for key in ("cmdline", "range") if getattr(given, key) is not None}
@@ -58,12 +77,7 @@ def submit(given: Namespace, printer: Printer) -> int:
         if not package and not fields:
             raise Invalid("there is no job to submit", hint="Give a file, or --cmdline and maybe --range.")
         jobs = [{"prototype": "cmdrange" if given.range else "cmdline"}]
-    found = surface.submit([_completed(job, fields, package) for job in jobs])
-    if printer.as_json or printer.names:
-        printer.show([dict(job) for job in found])
-    else:
-        printer.show([job["id"] for job in found])
-    return 0
+    return [_completed(job, fields, package) for job in jobs]
 
 
 def _completed(job: dict[str, Any], fields: dict[str, Any], package: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ NAMES = sorted(
 RANGED = ("gen", "range", "binary")
 OWN: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[Namespace, Printer], int]]] = {
     "submit": (jobs.submit_arguments, jobs.submit),
+    "validatejob": (jobs.submit_arguments, jobs.validatejob),
     "modify": (jobs.modify_arguments, jobs.modify),
     "archivejob": (jobs.archive_arguments, jobs.archivejob),
     "recoverjob": (jobs.recover_arguments, jobs.recoverjob),

@@ -45,6 +45,8 @@ class Recorder:
             return [self.job()] if asked is None or "250" in numbers else []
         if name in ("workerinfo", "hostinfo"):
             return [{"name": one} for one in kwargs.get("name") or ["render-01"] if one == "render-01"]
+        if name == "validatejob":
+            return ["cpus: 0 is no number"] if args[0]["package"]["cmdline"] == "wrong" else []
         return self.answers.get(name, [])
 
     @staticmethod
@@ -140,6 +142,8 @@ def test_every_function_has_its_command_and_its_help(capsys: pytest.CaptureFixtu
         ("resource memory", 1, "is not KEY=VALUE"),
         ("recoverjob no-such-file.xml", 1, "no-such-file.xml"),
         ("waitfor 250", 5, ""),
+        ("validatejob --cmdline true", 0, ""),
+        ("validatejob --cmdline wrong", 1, "qb: cpus: 0 is no number"),
         ("kill 250", 0, "Nothing changed."),
     ],
 )
