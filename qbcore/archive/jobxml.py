@@ -45,13 +45,15 @@ class _Writer:
 
     def entries(self, values: Mapping[str, Any], path: tuple[object, ...]) -> Iterator[str]:
         for key in _checked_keys(values, path):
-            yield from self._value(values[key], self._attribute(key), (*path, key))
+            value, attribute = values[key], self._attribute(key)
+            line = _scalar(value, attribute)
+            if line:
+                yield line
+            else:
+                yield from self._container(value, attribute, (*path, key))
 
-    def _value(self, value: object, attribute: str, path: tuple[object, ...]) -> Iterator[str]:
-        line = _scalar(value, attribute)
-        if line:
-            yield line
-        elif not isinstance(value, (Mapping, list, tuple, Iterator)):
+    def _container(self, value: object, attribute: str, path: tuple[object, ...]) -> Iterator[str]:
+        if not isinstance(value, (Mapping, list, tuple, Iterator)):
             raise _not_archivable(value, path)
         elif len(path) >= DEEPEST:
             raise Invalid(f"lists and dicts go deeper than {DEEPEST} levels", field=_dotted(path[:4]))
@@ -62,7 +64,11 @@ class _Writer:
         else:
             yield f"<list{attribute}>\n"
             for position, item in enumerate(value):
-                yield from self._value(item, "", (*path, position))
+                line = _scalar(item, "")
+                if line:
+                    yield line
+                else:
+                    yield from self._container(item, "", (*path, position))
             yield "</list>\n"
 
     def _attribute(self, key: str) -> str:

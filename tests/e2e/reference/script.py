@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import traceback
@@ -12,6 +13,7 @@ from tests.e2e.reference.showing import show
 
 
 def main() -> None:
+    assert importlib.util.find_spec("django") is None
     examples = pages()
     for page, check in CHECKS.items():
         try:
