@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from qbcore import acting, events, history, verbs, wrangling
+from qbcore import acting, callbacks, events, history, verbs, wrangling
 from qbcore.clusters import parse_restrictions
 from qbcore.errors import Invalid
 from qbcore.hosts import amount, silent_since, with_settings
@@ -84,6 +84,7 @@ def _change(name: Any, verb: str, change: Callable[[HostRow], bool], why: str, *
         row.updated = now
         row.save(update_fields=CHANGED)
         history.record(verb, now=now, host=row.name, effect=why or f"host {row.name}")
+    callbacks.hear_hosts([row.name for row in changed], verb)
     if purge:
         changed += [row for row in rows if _send_away(row) and row not in changed]
     events.publish("host", [row.pk for row in changed])

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from qbcore import acting, events, folding, history
+from qbcore import acting, callbacks, events, folding, history
 from qbcore.control import placements, work
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import GrantRow, HostRow
@@ -80,6 +80,7 @@ def _join(name: str, join_token: str, token: str) -> HostRow:
     )
     with acting.acting_as(acting.FARM):
         history.record("join", now=now, host=name, effect=f"host {name} joined")
+    callbacks.hear_hosts([name], "join")
     events.publish("host", [host.pk])
     return host
 
@@ -109,10 +110,12 @@ def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
             f"another live worker speaks for {host.name}: stop it, or join this one under a name of its own"
         )
     _take_facts(host, body.get("facts"))
+    back = host.state != HostState.ACTIVE
     host.session, host.seq, host.state, host.seen, host.updated = session, 0, HostState.ACTIVE, now, now
     host.reason = "" if not host.locked else host.reason
     host.save()
     keep = _keep(host, held_of(body), now)
+    callbacks.hear_hosts([host.name] if back else [], "up")
     events.publish("host", [host.pk])
     return {
         "host": host.pk,
@@ -244,6 +247,7 @@ def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> Hos
     host.load_cpu, host.load_memory = _amount(load, "cpu"), _amount(load, "memory")
     host.save(update_fields=["seq", "seen", "state", "load_cpu", "load_memory"])
     if back:
+        callbacks.hear_hosts([host.name], "up")
         events.publish("host", [host.pk])
     return host
 
@@ -255,7 +259,10 @@ def beat(sessions: Mapping[int, str]) -> list[int]:
     good = dict(HostRow.objects.filter(pk__in=sessions).values_list("pk", "session"))
     alive = [host for host, session in sessions.items() if good.get(host) == session]
     HostRow.objects.filter(pk__in=alive).update(seen=now)
-    HostRow.objects.filter(pk__in=alive).exclude(state=HostState.ACTIVE).update(state=HostState.ACTIVE, updated=now)
+    away = HostRow.objects.filter(pk__in=alive).exclude(state=HostState.ACTIVE)
+    for host in list(locked(away.order_by("pk"))):
+        HostRow.objects.filter(pk=host.pk).update(state=HostState.ACTIVE, updated=now)
+        callbacks.hear_hosts([host.name], "up")
     return [host for host in sessions if host not in alive]
 
 
@@ -277,6 +284,7 @@ def give_up_silent() -> list[str]:
             folding.soon(grant.job_id)
         names.append(host.name)
     if names:
+        callbacks.hear_hosts(names, "down")
         events.publish("wake", [])
     return names
 

@@ -4,6 +4,7 @@ A firing is a row, inserted in the transaction in which the event happened; `fir
 """
 
 from qbcore.callbacks.hearing import Event, Fold, News, hear, mail_status, set_carrier
+from qbcore.callbacks.hosting import hear_hosts
 from qbcore.callbacks.storing import bind, modified, removed, store, submitcallback, submitted
 from qbcore.callbacks.timeouts import raise_timeouts
 from qbcore.callbacks.timers import ring
@@ -14,6 +15,7 @@ __all__ = [
     "News",
     "bind",
     "hear",
+    "hear_hosts",
     "mail_status",
     "modified",
     "raise_timeouts",

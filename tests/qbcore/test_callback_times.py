@@ -1,4 +1,4 @@
-"""Callbacks that wait for a time, and what runs for longer than its timeout."""
+"""Callbacks that wait for a time or listen to hosts, and what runs for longer than its timeout."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from qbcore import callbacks, folding, queries, submission, verbs
-from qbcore.models import AttemptRow, FiringRow, GrantRow, TermRow
+from qbcore import callbacks, folding, hostcare, hosts, queries, submission, verbs
+from qbcore.models import AttemptRow, FiringRow, GrantRow, HostRow, TermRow
 from tests.hand import FOUR_FRAMES, Hand
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +94,29 @@ def test_a_timeout_is_announced_once_a_subjob_and_item() -> None:
     submission.modify({"timeout": 1000, "agenda_timeout": -1}, job)
     [found] = queries.jobinfo(id=job)
     assert (found["timeout"], found["agenda_timeout"]) == (1000, -1)
+
+
+def test_hosts_raise_events_under_their_own_names_or_any() -> None:
+    submit(on("submit-host-any", "running-host-self-render-07"), on("failed-host-render-07"), on("blocked-host-other"))
+    hand = Hand("render-07")
+    assert fired() == ["submit-host-render-07", "running-host-render-07"]
+    hand.sync()
+    hostcare.workerlock("render-07", why="smoke")
+    hostcare.workerlock("render-07", why="still")
+    HostRow.objects.update(seen=F("seen") - timedelta(hours=1))
+    hosts.give_up_silent()
+    assert fired()[2:] == ["failed-host-render-07"]
+    hosts.beat({hand.id: hand.session})
+    hosts.beat({hand.id: hand.session})
+    assert fired()[3:] == ["running-host-render-07"]
+
+
+def test_a_lock_of_a_host_is_remembered_until_it_is_unlocked() -> None:
+    Hand("render-07")
+    job = submit(on("blocked-host-render-07 && killed-job-self"))
+    hostcare.workerlock("render-07")
+    hostcare.workerlock("render-07", lock=False)
+    verbs.kill(job)
+    assert fired() == []
+    hostcare.workerban("render-07")
+    assert fired() == ["blocked-host-render-07"]
