@@ -15,7 +15,7 @@ from tests.hand import Obedient
 from tests.program import LOOP, Program
 from tests.qbcore.test_folding import ROWS, Story, check, finish, steps, stories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
 SAID = ("complete", "complete", "failed", "killed", "pending")
 TOLD = ("complete", "failed", "killed", "blocked", "pending")
 QUIET = [HealthCheck.function_scoped_fixture]
@@ -86,7 +86,7 @@ def forget() -> None:
         model.objects.all().delete()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=12, deadline=None, suppress_health_check=QUIET)
 @given(st.lists(st.one_of(spoken, spoken, steps), min_size=4, max_size=30), st.integers(1, 3), st.booleans())
 def test_programs_and_people_in_any_order(told: list[tuple[str, int]], cpus: int, checked: bool) -> None:
     forget()
@@ -100,7 +100,7 @@ def test_programs_and_people_in_any_order(told: list[tuple[str, int]], cpus: int
     story.finish()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=8, deadline=None, suppress_health_check=QUIET)
 @given(stories, st.integers(1, 3), st.booleans())
 def test_flight_checks_and_people_in_any_order(told: list[tuple[str, int]], cpus: int, agenda: bool) -> None:
     forget()
