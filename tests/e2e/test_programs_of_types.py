@@ -1,4 +1,4 @@
-"""Programs of a custom job type on the production stack: what they do when a supervisor or a host goes away."""
+"""Programs of custom types and flight checks on the production stack, also when a supervisor or a host goes away."""
 
 from __future__ import annotations
 
@@ -93,3 +93,19 @@ def test_the_item_of_a_killed_host_is_done_by_another(farm: ProductionFarm, tmp_
     assert rows[0][0] != rows[1][0]
     killed.start()
     farm.until(lambda: farm.hosts()[host] == "active", "the host is back")
+
+
+@pytest.mark.parametrize("prototype", ["cmdline", "patient"])
+def test_flight_checks_run_around_it_and_a_failing_one_keeps_it_from_running(
+    farm: ProductionFarm, tmp_path: Path, prototype: str
+) -> None:
+    package = {"cmdline": "echo work", "folder": str(tmp_path)}
+    good = {"prototype": prototype, "package": package, "preflights": ["echo before"], "postflights": ["echo after"]}
+    bad = {**good, "preflights": ["true", "echo no room; exit 3"]}
+    jobs = [int(job["id"]) for job in farm.api().submit([good, bad])]
+    ends = [farm.until(lambda number=number: farm.api().over(number), "the job is over")["status"] for number in jobs]
+    assert ends == ["complete", "failed"]
+    logs = [farm.api().stdout(number)[0]["data"] for number in jobs]
+    assert logs == ["before\nwork\nafter\n" if prototype == "cmdline" else "before\nafter\n", "no room\n"]
+    told = " ".join(row["comment"] for row in farm.api().hist(jobs[1]))
+    assert "preflight 2 (echo no room; exit 3) ended with exit code 3" in told
