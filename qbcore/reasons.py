@@ -10,7 +10,7 @@ from functools import partial
 
 from django.db import connection
 
-from qbcore import views
+from qbcore import events, views
 from qbcore.candidates import Amounts, Candidate, HostView
 from qbcore.errors import BadExpression
 from qbcore.models import JobRow
@@ -48,6 +48,15 @@ def _farm() -> Farm:
     farm = Farm(now, views.every_host(clock()), views.shared(), views.shared_totals())
     _Kept.farm = farm
     return farm
+
+
+def _forget(hint: events.Hint) -> None:
+    """Hosts or what they share have changed."""
+    _Kept.farm = None
+
+
+for kind in ("host", "wake"):
+    events.at_once(kind, _forget)
 
 
 def reasons(jobs: Iterable[int]) -> dict[int, str]:
