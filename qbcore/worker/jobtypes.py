@@ -57,14 +57,14 @@ def discover(folders: str) -> dict[str, JobType]:
     One that is malformed is left out with a line in the log.
     """
     found: dict[str, JobType] = {}
-    for folder in [Path(text).expanduser().absolute() for text in folders.split(os.pathsep) if text.strip()]:
+    for folder in [Path(text.strip()).absolute() for text in folders.split(os.pathsep) if text.strip()]:
         if not folder.is_dir():
             log.warning("FARM_JOBTYPES: there is no folder %s on this host", folder)
             continue
         for conf in sorted(folder.glob(f"*/{CONF}")):
             try:
                 found.setdefault(conf.parent.name, read(conf))
-            except Malformed as wrong:
+            except (Malformed, OSError) as wrong:
                 log.warning("the job type in %s is left out: %s", conf.parent, wrong)
     return found
 
