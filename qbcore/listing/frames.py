@@ -172,7 +172,7 @@ def _framed(job: int, rows: Sequence[WorkRow]) -> list[FrameLine]:
 
 def _placed(job: int, rows: Sequence[Any]) -> list[SubjobLine]:
     grants = [row.grant_id for row in rows if row.grant_id]
-    open_ones = AttemptRow.objects.filter(grant_id__in=grants, ended__isnull=True)
+    open_ones = AttemptRow.objects.filter(grant_id__in=grants, ended__isnull=True).order_by("pos")  # a frame comes last
     running = {row.grant_id: attempt_line(row) for row in open_ones} if grants else {}
     return [
         SubjobLine(

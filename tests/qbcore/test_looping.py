@@ -9,6 +9,7 @@ import pytest
 from qbcore import folding, looping, queries, submission, verbs
 from qbcore.acting import Actor, acting_as
 from qbcore.errors import Invalid, Refused
+from qbcore.listing import frames
 from qbcore.models import AttemptRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.objects import Job, Work
 from qbcore.states import Status
@@ -211,6 +212,14 @@ def test_a_program_of_a_job_without_agenda_has_no_items() -> None:
     assert (program.ask()["status"], program.ask()["id"]) == ("complete", -1)
     program.end()
     assert (places(), word(job)) == (["complete"], "complete")
+
+
+def test_a_page_shows_the_item_that_a_program_has() -> None:
+    job = submit()
+    program = start()
+    assert [line.now and line.now.pos for line in frames.subjobs(job)] == [-1]
+    program.ask()
+    assert [line.now and line.now.frame for line in frames.subjobs(job)] == ["1"]
 
 
 def test_a_program_reads_its_own_job() -> None:
