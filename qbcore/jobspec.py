@@ -228,7 +228,7 @@ def _item(position: int, item: Any) -> tuple[str, bool, Any]:
     if not isinstance(item, Mapping):
         item = {"name": item}
     name = item.get("name")
-    told = str(name) if isinstance(name, (str, int)) and not isinstance(name, bool) else ""
+    told = str(name) if isinstance(name, (str, int, float)) and not isinstance(name, bool) else ""
     if not 1 <= len(told) <= 1000 or fields.UNSTORABLE.search(told):
         raise Invalid("a work item needs a name of 1 to 1,000 characters", field=f"agenda[{position}].name")
     held = fields.blocked(item.get("status"), f"agenda[{position}].status")

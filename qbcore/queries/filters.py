@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from itertools import islice
 from typing import Any, TypeVar
@@ -141,9 +141,10 @@ def _parted(value: Any) -> tuple[list[str], list[Any]]:
     return expressions, [one for one in values if not (isinstance(one, str) and one.startswith("~"))]
 
 
-def _pattern(key: str, plain: Iterable[Any], expressions: Iterable[str]) -> Any:
+def _pattern(key: str, plain: Collection[Any], expressions: Iterable[str]) -> Any:
     """One regular expression for all values of a filter: any of them may fit."""
+    texts = [_wildcards(plain)] if plain else []
     try:
-        return re2.compile("|".join([*(f"(?:{one})" for one in expressions), _wildcards(plain)]))
+        return re2.compile("|".join([*(f"(?:{one})" for one in expressions), *texts]))
     except re2.error as wrong:
         raise Invalid(f"{wrong} in a regular expression", field=f"filters[{key!r}]") from wrong

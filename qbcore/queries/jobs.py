@@ -7,6 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import compress
 from typing import Any
 
+from django.db.models import F, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce
+
 from qbcore import acting, constants
 from qbcore.errors import Invalid
 from qbcore.ids import flatten, parse_job_or_subjob
@@ -31,6 +35,12 @@ JOB_COLUMNS = [
 
 UNSAID = dict.fromkeys((key for key in PRODUCTION if key != "prod_show"), "")
 """What a script may read of every job, whether it was submitted with it or not."""
+
+PRODUCED = {
+    "prod_show": F("show"),
+    **{key: Coalesce(Cast(KT(f"extra__{key}"), TextField()), Value(""), output_field=TextField()) for key in UNSAID},
+}
+"""Where the production fields of jobs stand."""
 
 
 def jobinfo(
@@ -64,7 +74,8 @@ def jobinfo(
     rows = rows.filter(**{key: when(value, key.split("__")[0]) for key, value in bounds.items() if value is not None})
     ids = {"pk__gte": minid, "pk__lte": maxid}
     rows = rows.filter(**{key: number("id", value) for key, value in ids.items() if value is not None})
-    found = filtered(rows, asked, [*JOB_COLUMNS, "status"], _limit(limit))
+    rows = rows.annotate(**{key: PRODUCED[key] for key in asked if key in PRODUCED})
+    found = filtered(rows, asked, [*JOB_COLUMNS, "status", *PRODUCED], _limit(limit))
     known = unfolded()
     jobs = [job_object(row, known.get(row.pk)) for row in found]
     _add(jobs, {*fields, *compress(PARTS, (agenda, subjobs, callbacks))})

@@ -262,3 +262,28 @@ def test_a_regular_expression_finds_the_first_so_many_in_the_order_asked_for() -
         submission.submit({**FOUR_FRAMES, "name": name})
     found = queries.jobinfo(filters={"name": "~^b"}, orderby="name DESC", limit=2)
     assert [job["name"] for job in found] == ["b3", "b2"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"prod_show": "orrery"}, ["a", "b"]),
+        ({"prod_show": "orr*", "prod_shot": 10}, ["b"]),
+        ({"prod_shot": ["0%", 10]}, ["a", "b"]),
+        ({"prod_shot": "~^0[0-9]{2}$"}, ["a"]),
+        ({"prod_custom1": ""}, ["a", "b", "c"]),
+        ({"prod_custom1": "v*"}, []),
+    ],
+)
+def test_jobs_are_found_by_their_production_fields(filters: dict[str, Any], found: list[str]) -> None:
+    line = {"prototype": "cmdline", "package": {"cmdline": "true"}}
+    first = {**line, "name": "a", "prod_show": "orrery", "prod_shot": "010"}
+    submission.submit(first, {**line, "name": "b", "prod_show": "orrery", "prod_shot": 10}, {**line, "name": "c"})
+    assert [job["name"] for job in queries.jobinfo(filters=filters)] == found
+
+
+def test_a_regular_expression_does_not_find_what_is_empty() -> None:
+    make_job(name="one", label="beauty")
+    make_job(name="two")
+    assert [job["name"] for job in queries.jobinfo(filters={"label": "~^b"})] == ["one"]
+    assert [job["name"] for job in queries.jobinfo(filters={"label": ["~^b", ""]})] == ["one", "two"]

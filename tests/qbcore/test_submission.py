@@ -300,3 +300,8 @@ def test_a_call_costs_as_many_statements_for_ten_jobs_as_for_three() -> None:
 
     statements(1)
     assert statements(10) == statements(3)
+
+
+def test_names_of_items_may_be_numbers() -> None:
+    job = submitted(agenda=[{"name": 7}, {"name": 2.5}, 8])
+    assert [item["name"] for item in job["agenda"]] == ["7", "2.5", "8"]
