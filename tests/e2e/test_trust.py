@@ -212,7 +212,7 @@ def test_an_artist_cannot_touch_a_job_of_somebody_else(farm: EmbeddedFarm, artis
 CMDRANGE = {"prototype": "cmdrange", "package": {"range": "1-3", "cmdline": "true"}}
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no prototype": ({"package": {"cmdline": "true"}}, "prototype.*a job needs a prototype"),
-    "an unknown prototype": ({**CMDRANGE, "prototype": "mayarender"}, "'mayarender' is no job type"),
+    "no name of a job type": ({**CMDRANGE, "prototype": "maya render"}, "'maya render' is no name of a job type"),
     "a malformed range": ({**CMDRANGE, "package": {"range": "1-10y2", "cmdline": "x"}}, "package.range.*position 4"),
     "a malformed requirement": ({**CMDRANGE, "requirements": "host.os eq"}, "requirements.*position 10"),
     "an unbalanced requirement": (
