@@ -137,4 +137,24 @@ print(qb.recoverjob('missing.xml'), 'missing.xml' in qb.error())
 """,
         ["True True", "True True", "again 5 ['1', '5', '9'] True", "None True"],
     ),
+    "from threads and from forked processes": (
+        """
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+import qb
+def one(number):
+    job = qb.submit({'name': 'many %d' % number, 'prototype': 'cmdline', 'status': 'blocked',
+                     'package': {'cmdline': 'true'}})[0]
+    killed = qb.kill(job['id']) == ['%d.0' % job['id']]
+    found = qb.jobinfo(id=job['id'])[0]
+    return killed, found['id'] == job['id'], found['name'] == 'many %d' % number, found['status'], found['id']
+first = one(0)
+with ThreadPoolExecutor(6) as pool:
+    rows = [first, *pool.map(one, range(1, 13))]
+with get_context('fork').Pool(4) as pool:
+    rows += pool.map(one, range(13, 25), 1)
+print({row[:4] for row in rows}, len({row[4] for row in rows}))
+""",
+        ["{(True, True, True, 'killed')} 25"],
+    ),
 }
