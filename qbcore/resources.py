@@ -73,9 +73,9 @@ def _update(amounts: Mapping[str, int | None]) -> None:
         row = locked(ResourceRow.objects.filter(name=name)).first()
         if total is None:
             ResourceRow.objects.filter(name=name).delete()
-        elif row is None:
-            ResourceRow.objects.create(name=name, total=total, used=_taken()[name], updated=now)
         else:
+            new = {"total": total, "used": _taken()[name] if row is None else row.used, "updated": now}
+            ResourceRow.objects.get_or_create(name=name, defaults=new)  # two may make it at once
             ResourceRow.objects.filter(name=name).update(total=total, updated=now)
         if (row.total if row else None) != total:
             said.append(f"{name} {'none' if row is None else row.total} → {'none' if total is None else total}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import dispatch, firings, folding, hosts, looping, precedence, submission, verbs
+from qbcore import dispatch, firings, folding, hosts, looping, precedence, resources, submission, verbs
 from qbcore.acting import Actor, acting_as
 from qbcore.control.flights import UNIT
 from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
@@ -103,6 +103,10 @@ class Runner:
     def kill(self, job: int) -> list[str]:
         self._start.wait(30)
         return verbs.kill(job)
+
+    def share(self, amounts: dict[str, int]) -> int:
+        self._start.wait(30)
+        return int(resources.updateresources(amounts)["license.maya"]["total"])
 
     def top(self, job: int) -> list[int]:
         self._start.wait(30)

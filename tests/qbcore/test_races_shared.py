@@ -90,3 +90,8 @@ def test_jobs_that_many_move_to_the_top_at_once_all_stand_before_the_others(eigh
     order = list(JobRow.objects.order_by("localorder", "pk").values_list("pk", flat=True))
     assert set(order[:8]) == set(jobs[1:9])
     assert precedence.bottom(order[0]) == [order[0]]
+
+
+def test_a_licence_that_many_make_at_once_is_there_once(eight: list[Racer]) -> None:
+    assert at_once(eight, "share", {"license.maya": 4}) == [4] * 8
+    assert (ResourceRow.objects.count(), used()) == (1, 0)
