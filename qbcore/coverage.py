@@ -9,6 +9,7 @@ from math import gcd
 
 from qbcore.ranges import frameset
 
+MOST_DIGITS = 18
 Span = tuple[int, int, Sequence[int], int]
 """First and last frame, the frames, and the position of the item."""
 
@@ -28,6 +29,10 @@ class Coverage:
             found.sort(key=lambda span: span[:2])
 
     def _add(self, pos: int, name: str) -> None:
+        number = _number(name)
+        if number is not None:
+            self._singles[number].append(pos)
+            return
         parts = frames_of(name)
         if not parts:
             self._words[name].append(pos)
@@ -40,6 +45,9 @@ class Coverage:
 
     def of(self, name: str) -> list[int]:
         """The positions of the items that share a frame with the item of that name, ascending; [] when none does."""
+        number = _number(name)
+        if number is not None and not self._spans:
+            return self._singles.get(number, [])
         parts = frames_of(name)
         if not parts:
             return self._words.get(name, [])
@@ -65,6 +73,11 @@ def frames_of(name: str) -> list[Sequence[int]]:
     """Each range of a comma list; empty for what is no range."""
     parts = [frameset(part.strip()) for part in name.split(",")]
     return parts if all(parts) else []
+
+
+def _number(name: str) -> int | None:
+    """A name that is one plain frame, as most are, without the reading that a range takes."""
+    return int(name) if len(name) <= MOST_DIGITS and name.isascii() and name.isdecimal() else None
 
 
 def meet(one: Sequence[int], other: Sequence[int]) -> bool:

@@ -82,7 +82,6 @@ def _refuse_circle(wanted: Mapping[int, Links], submitted: Mapping[int, JobRow])
 def _tie(job: int, found: Links, parents: Mapping[int, JobRow], now: datetime) -> None:
     """Notes the links with what is true of them now, and holds back what is not met: the job, or items of it."""
     child = locked(JobRow.objects.filter(pk=job)).get()
-    filling.complete(child)
     for one, parent in found:
         _tie_one(child, one, parent, parents.get(parent), now)
     if not links.met(child):
@@ -105,6 +104,7 @@ def _tie_one(child: JobRow, one: Link, parent_id: int, parent: JobRow | None, no
         return
     _watch(parent, WATCHES[kind])
     if framewise:
+        filling.complete(child)
         filling.complete(parent)
         links.tie(row, now)
     elif kind == "work":

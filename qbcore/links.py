@@ -50,10 +50,14 @@ def tie(link: DependencyRow, now: datetime) -> None:
         if not places and not whole:
             witness = WaitRow.WHOLE
         if witness is not None:
-            waits.append((link.pk, link.job_id, pos, link.parent_id, spans.text(spans.of(places)), witness))
+            waits.append((link.pk, link.job_id, pos, link.parent_id, _text(places), witness))
     store(waits)
     for part in spans.slices(spans.of(pos for _, _, pos, *_ in waits), MOST_HELD):
         work.hold(link.job_id, at(part), now=now)
+
+
+def _text(places: list[int]) -> str:
+    return str(places[0]) if len(places) == 1 else spans.text(spans.of(places))
 
 
 def _places(link: DependencyRow, coverage: Coverage) -> Iterable[tuple[int, list[int]]]:
@@ -243,7 +247,8 @@ def removed(parent: int, now: datetime) -> None:
     for child in children:
         explain(child)
         JobRow.objects.filter(pk=child.pk).update(reason=child.reason, updated=now)
-    events.publish("job", [child.pk for child in children])
+    if children:
+        events.publish("job", [child.pk for child in children])
 
 
 def forget(job: JobRow, where: Q | None = None) -> None:

@@ -220,7 +220,9 @@ def insert(fired: Sequence[FiringRow]) -> None:
     if not fired:
         return
     made = FiringRow.objects.bulk_create(fired, batch_size=1000)
-    events.publish("job", {row.job_id for row in made if row.job_id > 0})
+    jobs = {row.job_id for row in made if row.job_id > 0}
+    if jobs:
+        events.publish("job", jobs)
     numbers = [row.pk for row in made]
     transaction.on_commit(lambda: _tell(numbers), robust=True)
 

@@ -217,7 +217,9 @@ def listen(rows: Sequence[CallbackRow], now: datetime) -> None:
         for event in _present(listener, jobs):
             listener.hear(event)
     finish(heard)
-    events.publish("job", {row.job_id for row in rows if row.job_id > 0})
+    own = {row.job_id for row in rows if row.job_id > 0}
+    if own:
+        events.publish("job", own)
 
 
 def _present(listener: Listener, jobs: Mapping[int, JobRow]) -> Iterable[Event]:

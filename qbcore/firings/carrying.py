@@ -111,7 +111,8 @@ def _note(row: FiringRow, outcome: Outcome, now: datetime) -> None:
         if row.tries > len(PAUSES):
             row.state, row.message = "failed", f"given up after {row.tries} tries: {outcome.message}"[:2000]
     row.save(update_fields=["state", "message", "owner", "lease", "due"])
-    events.publish("job", [row.job_id] if row.job_id > 0 else [])
+    if row.job_id > 0:
+        events.publish("job", [row.job_id])
 
 
 def deliver(firing_id: int, owner: str) -> None:

@@ -75,12 +75,12 @@ def post(url: SplitResult, body: bytes, delivery: str) -> int:
     host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
     connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
     plain = _connected(host, port)
-    ending = threading.Timer(SECONDS, _end, [plain])
+    connection.sock = plain
+    ending = threading.Timer(SECONDS, _end, [connection])
     ending.start()
     try:
-        connection.sock = plain
         if url.scheme == "https":
-            connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+            _encrypt(connection, host)
         headers = {
             "Host": url.netloc, "Content-Type": "application/json", "User-Agent": "qbfarm",
             "X-QB-Delivery": delivery, "X-QB-Signature": signature(body), "Connection": "close",
@@ -90,14 +90,21 @@ def post(url: SplitResult, body: bytes, delivery: str) -> int:
     finally:
         ending.cancel()
         connection.close()
-        plain.close()
 
 
-def _end(plain: socket.socket) -> None:
+def _encrypt(connection: http.client.HTTPConnection, host: str) -> None:
+    """The handshake comes after the socket is the connection's, so that the end of its time reaches it."""
+    context = ssl.create_default_context()
+    secure = context.wrap_socket(connection.sock, server_hostname=host, do_handshake_on_connect=False)
+    connection.sock = secure
+    secure.do_handshake()
+
+
+def _end(connection: http.client.HTTPConnection) -> None:
     """A server that answers a byte at a time is cut off."""
     try:
-        plain.shutdown(socket.SHUT_RDWR)
-    except OSError:
+        connection.sock.shutdown(socket.SHUT_RDWR)
+    except (OSError, AttributeError):
         return  # it is closed already
 
 

@@ -229,4 +229,7 @@ class Migration(migrations.Migration):
             model_name='jobrow',
             index=models.Index(models.F('id'), condition=models.Q(('unfilled__gt', 0)), name='job_unfilled'),
         ),
+        migrations.RunSQL(
+            "UPDATE job SET watched = 4 WHERE id IN (SELECT parent_id FROM dependency)", migrations.RunSQL.noop
+        ),
     ]
