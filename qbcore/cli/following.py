@@ -11,6 +11,7 @@ from qbcore import surface
 from qbcore.cli.jobs import refuse_absent
 from qbcore.cli.presence import absent_jobs
 from qbcore.cli.printing import Printer
+from qbcore.errors import Invalid
 
 PAUSE = 1.0
 PIECE = 1024 * 1024
@@ -34,6 +35,8 @@ def reader(name: str) -> Callable[[argparse.Namespace, Printer], int]:
         missing = absent_jobs(given.jobid)
         if missing:
             return refuse_absent(missing, printer)
+        if given.follow and printer.as_json:
+            raise Invalid("a log that is followed is text", field="--json", hint="Leave it out.")
         if given.follow:
             _follow(("stdout", "stderr") if name == "log" else (name,), given, printer)
         elif printer.as_json:

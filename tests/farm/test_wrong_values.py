@@ -71,7 +71,7 @@ def test_a_job_is_taken_or_its_wrong_field_is_named(asked: Any, field: str) -> N
     submit()
 
 
-@pytest.mark.parametrize("key", [*JOB_COLUMNS, "status"])
+@pytest.mark.parametrize("key", [*JOB_COLUMNS, *jobspec.PRODUCTION, "status"])
 def test_a_filter_is_taken_or_named(asked: Any, key: str) -> None:
     @given(VALUES)
     @LIMITS
