@@ -11,12 +11,14 @@ from functools import partial
 from django.db import connection
 
 from qbcore import events, views
-from qbcore.candidates import Amounts, Candidate, HostView
+from qbcore.candidates import Amounts, Candidate, HostView, Meeting
 from qbcore.errors import BadExpression
+from qbcore.expressions import Expression, parse
 from qbcore.models import JobRow
 from qbcore.plan import explain, may_start
-from qbcore.reservations import parse_reservations
+from qbcore.reservations import parse_reservations, per_subjob
 from qbcore.states import Status
+from qbcore.values import Facts
 from qbcore.writing import clock
 
 KEEP = 1.0
@@ -33,6 +35,14 @@ class Farm:
     shared: Amounts
     totals: Amounts
     said: dict[tuple[object, ...], str] = field(default_factory=dict)
+    known: dict[tuple[int, bool], Facts] = field(default_factory=dict)
+
+    def facts(self, host: HostView, *, emptied: bool) -> Facts:
+        """What requirements read of the host as it is, or if nothing ran on it."""
+        key = (host.id, emptied)
+        if key not in self.known:
+            self.known[key] = (host.emptied() if emptied else host).facts()
+        return self.known[key]
 
 
 class _Kept:
@@ -95,7 +105,14 @@ def _summed(found: Candidate, farm: Farm) -> str:
     lacking = _lacking(found, farm)
     if lacking:
         return lacking
-    against = Counter(_against(host, found, farm) for host in farm.hosts)
+    alike = Alike(found, farm)
+    answers: dict[tuple[object, ...], str] = {}
+    against: Counter[str] = Counter()
+    for host in farm.hosts:
+        key = alike.key(host)
+        if key not in answers:
+            answers[key] = _against(host, found, farm)
+        against[answers[key]] += 1
     ready = against.pop("", 0)
     if ready:
         return f"waits for its turn: {_hosts(ready)} can take it"
@@ -103,6 +120,37 @@ def _summed(found: Candidate, farm: Farm) -> str:
     if len(parts) == 1 and parts[0][0] in _ALL:
         return _ALL[parts[0][0]](found, farm)
     return "; ".join(_part(label, count, found) for label, count in parts)
+
+
+class Alike:
+    """Which hosts the rules cannot tell apart for one job: of a thousand, few are asked."""
+
+    def __init__(self, found: Candidate, farm: Farm) -> None:
+        self._found, self._farm = found, farm
+        self._named = bool(found.hosts or found.omithosts)
+        try:
+            self._asked: Expression | None = parse(found.requirements)
+            self._takes = [one.name for one in per_subjob(found.reservations) if one.scope == "host"]
+        except BadExpression:
+            self._asked, self._takes = None, []
+
+    def key(self, host: HostView) -> tuple[object, ...]:
+        """Equal for two hosts where every rule says the same, now and if nothing ran on them."""
+        return (
+            *(host.state, host.locked, host.banned, host.cluster, host.groups, host.restrictions, host.jobtypes),
+            *(host.idle, self._found.id in host.avoid, host.name if self._named else ""),
+            *((host.totals.get(name), host.used.get(name, 0)) for name in self._takes),
+            *self._holds(host),
+        )
+
+    def _holds(self, host: HostView) -> tuple[bool, bool]:
+        """Whether the requirements hold on the host as it is, and if nothing ran on it."""
+        if self._asked is None:
+            return False, False
+        holds = self._asked.holds(Meeting(self._farm.facts(host, emptied=False), self._found))
+        if not self._asked.dynamic:
+            return holds, holds
+        return holds, self._asked.holds(Meeting(self._farm.facts(host, emptied=True), self._found))
 
 
 def _lacking(found: Candidate, farm: Farm) -> str:
