@@ -13,6 +13,7 @@ from tests.e2e.processes import ProductionFarm
 from tests.servers import Postgres, Redis
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+LEASE = "15"  # seconds: longer than a web process takes to start on a busy machine
 CONF = "[execute module]\nexecute_binding = Python\nexecute_library = execute.py\n"
 PROGRAM = """
 import os, pathlib, time, qb
@@ -40,7 +41,7 @@ def farm(
     (folder / "types" / "patient").mkdir(parents=True)
     (folder / "types" / "patient" / "job.conf").write_text(CONF)
     (folder / "types" / "patient" / "execute.py").write_text(PROGRAM)
-    made = ProductionFarm(folder, postgres_server, redis_server, webs=1, FARM_LEASE="3")
+    made = ProductionFarm(folder, postgres_server, redis_server, webs=1, FARM_LEASE=LEASE)
     for one in made.workers:
         one.env["FARM_JOBTYPES"] = str(folder / "types")
     try:
@@ -84,7 +85,7 @@ def test_the_item_of_a_killed_host_is_done_by_another(farm: ProductionFarm, tmp_
     killed.kill()
     for number in range(1, 5):
         (tmp_path / f"go{number}").touch() if number > 1 else None
-    farm.until(lambda: len(began(tmp_path)) >= 2, "the other host has taken it up")
+    farm.until(lambda: len(began(tmp_path)) >= 2, "the other host has taken it up", 60)
     (tmp_path / "go1").touch()
     over = farm.until(lambda: farm.api().over(job), "the job is over", 60)
     assert over["status"] == "complete"
