@@ -15,7 +15,8 @@ from qbcore.callbacks.languages import refusal
 from qbcore.callbackspec import QUBE, Spec, due_of, fires, spec
 from qbcore.control import marks
 from qbcore.errors import Invalid
-from qbcore.ids import LARGEST_ID, parse_job_or_subjob
+from qbcore.fields import storable, whole
+from qbcore.ids import parse_job_or_subjob
 from qbcore.models import CallbackRow, DeltaRow, FiringRow, JobRow, SubjobRow, TermRow, Watch, WorkRow
 from qbcore.permissions import may, need, visible_jobs
 from qbcore.states import Status
@@ -24,6 +25,8 @@ from qbcore.writing import clock, locked, writing
 
 WATCHES = {"job": Watch.JOB, "work": Watch.WORK, "subjob": Watch.SUBJOBS}
 SELF, PARENT = "self", "parent"
+LONGEST_ID = 19
+"""Digits from which on a number may be too large for an id: it is read as a label, which no job has."""
 
 
 def submitcallback(callback: Any, *extraCallbacks: Any) -> list[int]:  # noqa: N803 - the API's spelling
@@ -54,7 +57,7 @@ def store(submitted: Sequence[tuple[JobRow, Any]], now: datetime) -> None:
     """The callbacks of jobs that were just submitted, in order; all labels of the call are known."""
     rows = []
     for job, given in submitted:
-        if given in (None, "", [], ()):
+        if given is None:
             continue
         if not isinstance(given, (list, tuple)):
             raise Invalid(f"callbacks must be a list, not {type(given).__name__}", field="callbacks")
@@ -114,14 +117,14 @@ def watch(wanted: Mapping[int, Watch]) -> list[JobRow]:
 
 def _make(given: Any, own: JobRow | None, now: datetime, *, field: str = "", usual: str = "") -> CallbackRow:
     """The row with its terms, not tied to any job yet. *usual* is the user when it names none, else who asks."""
-    pgrp = own.pgrp if own else _pgrp(given)
+    actor = acting.current()
     try:
+        pgrp = own.pgrp if own else _pgrp(given)
         found = spec(given, _labels(pgrp))
+        user, why = _user(given, usual or actor.name, actor)
     except Invalid as wrong:
         wrong.field = f"{field}.{wrong.field}" if field else wrong.field
         raise
-    actor = acting.current()
-    user, why = _user(given, usual or actor.name, actor)
     row = CallbackRow.objects.create(
         job_id=own.pk if own else -1, pgrp=pgrp, user=user, machine=actor.machine and user == actor.name,
         triggers=found.triggers, tree=found.tree, language=found.language[:16], code=found.code, data=found.data,
@@ -135,8 +138,7 @@ def _make(given: Any, own: JobRow | None, now: datetime, *, field: str = "", usu
 
 def _pgrp(given: Any) -> int:
     value = given.get("pgrp") if isinstance(given, Mapping) else None
-    text = str(value if value is not None else 0)
-    return int(text) if text.isascii() and text.isdecimal() and int(text[:20]) <= LARGEST_ID else 0
+    return 0 if value in (None, "") else whole(value, "pgrp", least=0)
 
 
 def _labels(pgrp: int) -> list[str]:
@@ -148,7 +150,11 @@ def _labels(pgrp: int) -> list[str]:
 
 def _user(given: Mapping[str, Any], usual: str, actor: acting.Actor) -> tuple[str, str]:
     """As whom it acts, and why it must not. One that was read from a job and comes again is its new submitter's."""
-    name = usual if "id" in given else str(given.get("user") or usual)
+    named = given.get("user") or usual
+    if not isinstance(named, str):
+        raise Invalid(f"the user must be a name, not {type(named).__name__}", field="user")
+    storable(named, "user")
+    name = usual if "id" in given else named
     if name == actor.name or may(actor, "submit_as"):
         return name, ""
     return actor.name, f"{actor.name} may not act as {name}"
@@ -170,7 +176,7 @@ def _watched(term: Term, own: JobRow | None, pgrp: int) -> tuple[int | None, str
         return (own.pk if own else None), ""
     if term.context == PARENT:
         return (_parent(own) if own else None), ""
-    if term.context.isascii() and term.context.isdecimal() and int(term.context[:20]) <= LARGEST_ID:
+    if term.context.isascii() and term.context.isdecimal() and len(term.context) < LONGEST_ID:
         return int(term.context), ""
     known = JobRow.objects.filter(pgrp=pgrp, label=term.context).values_list("pk", flat=True).first() if pgrp else None
     return known, "" if known else term.context

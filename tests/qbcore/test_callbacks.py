@@ -237,6 +237,7 @@ def test_what_cannot_act_is_kept_with_the_reason(given: dict[str, Any], state: s
         ({"triggers": "dummy-time-self-soon"}, "triggers", "no time"),
         ({"triggers": "dummy-repeat-self-0"}, "triggers", "no period"),
         ({"triggers": "done-job-self", "code": "a\x00"}, "code", "without NUL"),
+        ({"triggers": "done-job-self", "user": ["bob"]}, "user", "must be a name"),
         ("done-job-self", "callback", "must be a dictionary"),
     ],
 )
@@ -248,6 +249,13 @@ def test_a_malformed_callback_is_refused_by_field_and_nothing_is_stored(given: A
         submission.submit({**FOUR_FRAMES, "callbacks": [on("done-job-self"), given]})
     assert not CallbackRow.objects.exists()
     assert queries.jobinfo() == []
+
+
+@pytest.mark.parametrize("given", ["", {}, "done-job-self", 3])
+def test_callbacks_of_a_job_are_a_list(given: Any) -> None:
+    with pytest.raises(Invalid, match="callbacks must be a list"):
+        submission.submit({**FOUR_FRAMES, "callbacks": given})
+    submission.submit({**FOUR_FRAMES, "callbacks": None})
 
 
 def test_jobinfo_gives_back_what_was_submitted_and_what_became_of_it() -> None:
