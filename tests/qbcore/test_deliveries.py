@@ -15,7 +15,7 @@ import pytest
 from django.core import mail
 from django.db.models import F
 
-from qbcore import acting, callbacks, firings, submission, verbs
+from qbcore import acting, firings, submission, tasks, verbs
 from qbcore.firings import carrying, scripting
 from qbcore.firings.webhook import reachable
 from qbcore.models import CallbackRow, FiringRow, TokenRow
@@ -334,7 +334,12 @@ def test_a_broker_that_is_away_delays_a_delivery(monkeypatch: pytest.MonkeyPatch
     assert deliver()[0] == "done"
 
 
-def test_a_site_without_mail_says_so(settings: Any) -> None:
-    settings.FARM_MAIL = False
-    [number] = callbacks.submitcallback({"triggers": "done-job-1", "language": "mail"})
-    assert "sends no mail" in CallbackRow.objects.get(pk=number).reason
+def test_deliveries_go_through_the_quick_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(tasks.deliver, "apply_async", lambda **how: asked.append((how["args"], how["queue"])))
+    submit(language="mail")
+    number = FiringRow.objects.get().pk
+    carrying.carry(number)
+    assert asked == [([number], "quick")]
+    tasks.deliver.apply(args=[number])
+    assert len(mail.outbox) == 1
