@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'firing',
-                'indexes': [models.Index(models.F('due'), condition=models.Q(('state', 'waiting')), name='firing_open'), models.Index(models.F('callback_id'), models.F('id'), name='firing_callback')],
+                'indexes': [models.Index(models.F('due'), condition=models.Q(('state', 'waiting')), name='firing_open'), models.Index(models.F('callback_id'), models.F('id'), name='firing_callback'), models.Index(models.F('job_id'), models.F('id'), name='firing_job')],
             },
         ),
         migrations.CreateModel(

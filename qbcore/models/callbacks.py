@@ -78,4 +78,5 @@ class FiringRow(models.Model):
         indexes = [
             models.Index("due", name="firing_open", condition=Q(state="waiting")),
             models.Index("callback_id", "id", name="firing_callback"),
+            models.Index("job_id", "id", name="firing_job"),
         ]
