@@ -224,7 +224,7 @@ class Round:
         if subjob.attempt_id:
             return  # it is busy with a step of its own
         job, busy = self.jobs[grant.job_id], self.busy[grant.pk]
-        count = 0 if subjob.asked else dispatch.batch(job, self.recent.get(grant.pk)) - len(busy)
+        count = 0 if subjob.asked else self._batch(job, grant) - len(busy)
         shun = views.shuns(job, self.host.pk, self.now)
         running = 0 if busy else 1
         frames = placements.claim(job, grant, count, now=self.now, running=running, shun=shun) if count > 0 else []
@@ -238,6 +238,14 @@ class Round:
             placements.over(grant, after(job, subjob), now=self.now)
             self.answer["over"].append(grant.pk)
             self._forget([grant.pk])
+
+    def _batch(self, job: JobRow, grant: GrantRow) -> int:
+        """How many frames the grant may hold."""
+        wanted = dispatch.batch(job, self.recent.get(grant.pk))
+        if wanted <= 1:
+            return wanted
+        beside = sum(len(self.busy[pk]) for pk, one in self.open.items() if one.job_id == job.pk and pk != grant.pk)
+        return min(wanted, max(1, wrangling.trusted(job, self.host.pk) - beside))
 
     def _orders(self) -> None:
         for pk in self.held:

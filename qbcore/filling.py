@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -50,7 +51,7 @@ def insert(rows: Sequence[tuple[JobRow, Items | range | None]], now: datetime) -
 
 
 def _lines(job: JobRow, items: Items, now: datetime) -> Iterator[tuple[Any, ...]]:
-    ranks = _ranks(len(items), middle_first=bool(job.flags & FLAGS["p_agenda"]))
+    ranks = _ranks(job, [name for name, _, _ in items])
     stamp = now if on_postgres() else connection.ops.adapt_datetimefield_value(now)
     for pos, (name, blocked, package) in enumerate(items):
         status, hold = (Status.BLOCKED, Hold.SUBMIT) if blocked else (Status.PENDING, Hold.NONE)
@@ -70,12 +71,23 @@ def _insert_items(lines: Sequence[tuple[Any, ...]]) -> None:
             cursor.executemany(f"INSERT INTO work ({COLUMNS}) VALUES ({marks})", lines)
 
 
-def _ranks(count: int, *, middle_first: bool) -> Sequence[int]:
-    """The order of rendering: as submitted; with the flag p_agenda first, last, then the medians."""
-    if not middle_first:
-        return range(count)
-    ranks = [0] * count
-    for rank, pos in enumerate(binarySort(list(range(count)))):
+def _ranks(job: JobRow, names: Sequence[str]) -> Sequence[int]:
+    """The order of rendering: as submitted; or those that p_agenda names first; or, with the flag alone, first, last,
+    then the medians.
+    """
+    places = range(len(names))
+    wanted = job.extra.get("p_agenda")
+    if wanted:
+        known = set(names)
+        first = list(chain.from_iterable([one] if one in known else map(str, frameset(one)) for one in wanted))
+        nth = {name: place for place, name in reversed(list(enumerate(first)))}
+        order = sorted(places, key=lambda pos: nth.get(names[pos], len(first)))
+    elif job.flags & FLAGS["p_agenda"]:
+        order = binarySort(list(places))
+    else:
+        return places
+    ranks = [0] * len(names)
+    for rank, pos in enumerate(order):
         ranks[pos] = rank
     return ranks
 

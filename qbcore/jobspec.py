@@ -73,9 +73,23 @@ def columns(job: Mapping[str, Any]) -> dict[str, Any]:
     check_words(found)
     known = {*TEXTS, *NUMBERS, *READ_ONLY, *FLIGHTS}
     found["extra"] = {str(key): value for key, value in job.items() if key not in known}
+    if job.get("p_agenda") not in (None, "", [], ()):
+        found["extra"]["p_agenda"] = _first(job["p_agenda"])
     fields.storable(found["package"], "package")
     fields.storable(found["extra"], "")
     return found
+
+
+def _first(given: Any) -> list[str]:
+    """The items to render first, as names or ranges of them: a comma list, or a list of names, numbers or items."""
+    parts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(parts, (list, tuple)) or len(parts) > MOST_FRAMES:
+        raise Invalid("p_agenda must be a list of names or a range", field="p_agenda", hint="Such as '1,50,100'.")
+    names = [one.get("name") if isinstance(one, Mapping) else one for one in parts]
+    wrong = next((one for one in names if isinstance(one, bool) or not isinstance(one, (str, int))), None)
+    if wrong is not None or None in names:
+        raise Invalid(f"{fields.shown(wrong)} names no item", field="p_agenda", hint="Such as '1,50,100'.")
+    return [str(one).strip() for one in names if str(one).strip()]
 
 
 def _env(job: Mapping[str, Any]) -> dict[str, str]:
@@ -204,7 +218,8 @@ def agenda(job: Mapping[str, Any], package: Mapping[str, Any]) -> Items | range 
 
 def _may_fill_later(job: Mapping[str, Any]) -> bool:
     """Whether the order of the frames is that of the range, and nothing ties single frames to others."""
-    return not flags(job) & constants.FLAGS["p_agenda"] and not job.get("dependency")
+    ordered = flags(job) & constants.FLAGS["p_agenda"] or job.get("p_agenda")
+    return not ordered and not job.get("dependency")
 
 
 def _frames(given: str) -> list[Any] | range:

@@ -22,6 +22,7 @@ IN_A_ROW = 5
 JOBS = 3
 WINDOW = timedelta(hours=1)
 WRANGLE = "wrangle"
+MANY = 1_000_000
 
 
 def watches(job: JobRow) -> bool:
@@ -43,6 +44,18 @@ def note(host: HostRow, job: JobRow, reports: Sequence[Report], failed: Collecti
         track.save()
     if track.failed >= IN_A_ROW and _is_the_host_s(track):
         _exclude(host, job, now)
+
+
+def trusted(job: JobRow, host: int) -> int:
+    """How many frames the host may have in hand: of a job that is watched over, no more than would get it excluded,
+    until one came good.
+    """
+    if not watches(job):
+        return MANY
+    track = TrackRow.objects.filter(job_id=job.pk, host_id=host).first()
+    if track is not None and track.succeeded and not track.failed:
+        return MANY
+    return max(1, IN_A_ROW - (track.failed if track else 0))
 
 
 def _is_the_host_s(track: TrackRow) -> bool:

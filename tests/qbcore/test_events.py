@@ -35,8 +35,12 @@ class Heard:
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
+    """Listens from the next moment on: what tests before this one announced is delivered first."""
     listener = Heard()
     stop = events.subscribe(listener)
+    events.publisher().put("begin", (1,))
+    listener.until(lambda hints: any(hint["kind"] == "begin" for hint in hints))
+    listener.hints.clear()
     yield listener
     stop()
 

@@ -156,6 +156,29 @@ def test_a_host_that_fails_five_frames_in_a_row_is_not_given_the_job_again() -> 
     assert "not given this job again" in HistoryRow.objects.get(verb="exclude").effect
 
 
+@pytest.mark.parametrize("slots", [1, 3])
+def test_frames_that_fail_in_no_time_are_not_given_by_the_dozen_either(slots: int) -> None:
+    job = submit(**{**MANY, "cpus": slots}, flags="auto_wrangling")
+    hand = Hand(slots=slots)
+    hand.sync(room=True)
+    for _ in range(12):
+        batch, hand.frames = hand.frames, []
+        ended = [hand.ended(grant, frame, exit=2, elapsed=0.003) for grant, frame in batch]
+        hand.sync(reports=ended, want=[grant for grant, held in hand.held.items() if not held])
+    assert ExclusionRow.objects.get().job_id == job
+    failed = WorkRow.objects.filter(job_id=job, status=Status.FAILED).count()
+    assert 5 <= failed < 5 + slots
+
+
+def test_a_host_that_does_well_is_given_short_frames_by_the_dozen() -> None:
+    submit(**MANY, flags="auto_wrangling")
+    hand = Hand(slots=1)
+    hand.sync(room=True)
+    grant, frame = hand.frames.pop()
+    hand.sync(reports=[hand.ended(grant, frame, elapsed=0.003)], want=[grant])
+    assert len(hand.frames) > 5
+
+
 def test_the_farm_does_not_interrupt_a_job_that_must_not_be() -> None:
     job = submit(**MANY, flags="auto_wrangling,uninterruptible")
     worker = Obedient(slots=1)

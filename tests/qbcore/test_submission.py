@@ -305,3 +305,28 @@ def test_a_call_costs_as_many_statements_for_ten_jobs_as_for_three() -> None:
 def test_names_of_items_may_be_numbers() -> None:
     job = submitted(agenda=[{"name": 7}, {"name": 2.5}, 8])
     assert [item["name"] for item in job["agenda"]] == ["7", "2.5", "8"]
+
+
+@pytest.mark.parametrize(
+    ("given", "order"),
+    [
+        (["5", "6"], "56123478"),
+        ("5,6", "56123478"),
+        ("7-8", "78123456"),
+        ([8, {"name": "1"}, "nothing"], "81234567"),
+        ("5,4-6,5", "54612378"),
+    ],
+)
+def test_the_frames_of_p_agenda_are_rendered_first(given: Any, order: str) -> None:
+    job = {"prototype": "cmdrange", "p_agenda": given, "package": {"cmdline": "true", "range": "1-8"}}
+    submitted = submission.submit(job)["id"]
+    assert "".join(drive(Hand(slots=1))) == order
+    again = queries.jobinfo(id=submitted)[0]
+    assert submission.submit(again)["p_agenda"] == again["p_agenda"]
+
+
+@pytest.mark.parametrize("given", [7, {"a": 1}, [None], [True], [{"nam": "1"}], [[1]]])
+def test_a_p_agenda_that_names_no_items_is_refused(given: Any) -> None:
+    with pytest.raises(Invalid) as refusal:
+        submission.submit({**FOUR_FRAMES, "p_agenda": given})
+    assert refusal.value.field == "p_agenda"
