@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.utils.timezone import get_current_timezone
 from django.views.decorators.http import require_safe
 
 from farm import actions, framestates, loglines
@@ -13,6 +15,7 @@ from farm.headers import HEAD
 from farm.rendering import clock, head, more, page, parts, rows
 from farm.tables import HISTORY, SUBJOBS, WORK
 from qbcore import logs
+from qbcore.constants import QB_TIME_EPOCH_OFFSET
 from qbcore.errors import Invalid, NotFound
 from qbcore.listing import frames, jobs, records
 from qbcore.listing.frames import AttemptLine
@@ -21,6 +24,7 @@ from qbcore.states import Status, total
 
 TABS = (("frames", "Frames"), ("history", "History"), ("details", "Details"))
 CHUNK = 256 * 1024
+TIMES = ("timesubmit", "timestart", "timecomplete", "lastupdate")
 
 
 @require_safe
@@ -54,9 +58,19 @@ def _history_tab(job: int) -> dict[str, Any]:
 
 
 def _details_tab(job: int) -> dict[str, Any]:
-    """Every field of the job as the API gives it."""
+    """Every field of the job as the API gives it, times as people read them."""
     found = jobinfo(id=job)
-    return {"fields": sorted(found[0].items()) if found else []}
+    return {"fields": [(name, _readable(name, value)) for name, value in sorted(found[0].items())] if found else []}
+
+
+def _readable(name: str, value: Any) -> Any:
+    if name not in TIMES:
+        return value
+    return (
+        None
+        if value == QB_TIME_EPOCH_OFFSET
+        else f"{datetime.fromtimestamp(value, get_current_timezone()):%Y-%m-%d %H:%M:%S}"
+    )
 
 
 _OF_TAB = {"frames": _frames_tab, "history": _history_tab, "details": _details_tab}

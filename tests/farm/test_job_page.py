@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from qbcore import logs
+from qbcore import logs, submission
 from qbcore.models import AttemptRow, SubjobRow
 from qbcore.states import Status
+from tests.hand import FOUR_FRAMES
 from tests.make import make_attempt, make_history, make_host, make_job
 
 pytestmark = pytest.mark.django_db
@@ -137,3 +140,11 @@ def test_an_unknown_tab_is_the_first_one(bob: Client) -> None:
 
 def test_a_job_without_frames_has_no_grid(bob: Client) -> None:
     assert "data-grid" not in get(bob, "job", make_job(frames=0).id)
+
+
+def test_details_show_times_for_people_and_a_dash_for_what_never_happened(alice: Client) -> None:
+    job = submission.submit(FOUR_FRAMES)
+    text = alice.get(f"/jobs/{job['id']}?tab=details").content.decode()
+    assert "946702800" not in text
+    assert re.search(r"timesubmit</dt><dd class=.mono.>20\d\d-\d\d-\d\d \d\d:\d\d:\d\d<", text)
+    assert re.search(r"timestart</dt><dd class=.mono.><span class=.dash.>", text)

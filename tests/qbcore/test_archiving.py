@@ -83,8 +83,8 @@ def test_a_death_before_the_record_leaves_a_whole_file_and_no_row(
     monkeypatch.setattr(archiving, "record", dies)
     with pytest.raises(DiedError):
         archiving.archive(job)
-    assert files(empty_archive) == [f"000000/{job}.xml"]
-    assert recoverjob(empty_archive / "000000" / f"{job}.xml") is not None
+    assert files(empty_archive) == [f"{job // 1000:06d}/{job}.xml"]
+    assert recoverjob(empty_archive / f"{job // 1000:06d}" / f"{job}.xml") is not None
     assert ArchiveRow.objects.count() == HistoryRow.objects.filter(verb="archive").count() == 0
 
 
@@ -96,8 +96,8 @@ def test_what_breaks_while_it_is_written_leaves_the_archive_that_was_there(
     monkeypatch.setattr(archiving, "items", lambda ids: (item for item in [{"name": "1"}, object()]))
     with pytest.raises(Invalid, match="agenda"):
         archiving.archive(job)
-    assert files(empty_archive) == [f"000000/{job}.xml"]
-    found = recoverjob(empty_archive / "000000" / f"{job}.xml")
+    assert files(empty_archive) == [f"{job // 1000:06d}/{job}.xml"]
+    found = recoverjob(empty_archive / f"{job // 1000:06d}" / f"{job}.xml")
     assert found is not None and found["name"] == "before"
     assert ArchiveRow.objects.count() == 1
 
@@ -110,7 +110,7 @@ def test_an_unfinished_file_of_a_dead_process_is_cleared_away_and_a_young_one_is
         (unfinished / name).write_text("half")
         os.utime(unfinished / name, (time.time() - age,) * 2)
     archiving.archive(job)
-    assert files(empty_archive) == [f"000000/{job}.xml", "unfinished/young.xml"]
+    assert files(empty_archive) == [f"{job // 1000:06d}/{job}.xml", "unfinished/young.xml"]
 
 
 def test_an_archive_holds_the_frames_that_are_not_stored_yet(monkeypatch: pytest.MonkeyPatch) -> None:
