@@ -58,7 +58,6 @@ COMPONENTS: dict[str, Schema] = {
     },
     "Changes": {
         "type": "object",
-        "minProperties": 1,
         "properties": {key: _FIELDS.get(key, {}) for key in submission.MODIFIABLE},
         "additionalProperties": False,
     },

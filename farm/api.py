@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import wraps
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -29,6 +30,7 @@ MOST_BYTES = 64 * 1024 * 1024
 LONGEST_KEY = 200  # characters of an Idempotency-Key
 METHODS = {"ping": ("GET", "POST")}
 VERSIONS = ("v1",)
+READING = ("GET", "HEAD")
 
 
 class TooLargeError(QubeError):
@@ -66,16 +68,31 @@ def call(request: HttpRequest, name: str) -> HttpResponse:
         return _refusal(broken)
 
 
-def nowhere(request: HttpRequest, rest: str) -> HttpResponse:
+@csrf_exempt
+def nowhere(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Any other address below /api/."""
     version = rest.partition("/")[0][:20]
-    if version in VERSIONS:
+    if not version or version in VERSIONS:
         return _refusal(NotFound("the API's functions stand at /api/v1/<function>; /api/v1/docs lists them"))
     return _refusal(
         NotFound(
             f"this farm serves no version '{version}' of the API: there is {', '.join(VERSIONS)}, as /api/v1/<function>"
         )
     )
+
+
+def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A page of the API that only shows: another method is refused as the functions refuse theirs."""
+
+    @csrf_exempt
+    @wraps(view)
+    def shown(request: HttpRequest) -> HttpResponse:
+        if request.method in READING:
+            return view(request)
+        told = f"{request.path} is asked with {' or '.join(READING)}, not {request.method}"
+        return _refusal(WrongMethodError(told, READING))
+
+    return shown
 
 
 def _result(request: HttpRequest, name: str) -> Any:

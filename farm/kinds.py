@@ -93,11 +93,13 @@ JOBS = Kind(
     any_of(OBJECT, {"type": "array"}),
     any_of(ref("NewJob"), {"type": "array", "items": ref("NewJob")}),
 )
-CHANGES = Kind("a dictionary", {"type": "object", "minProperties": 1}, ref("Changes"))
+CALLBACKS = Kind("a callback, or a list of callbacks", any_of(OBJECT, {"type": "array", "items": OBJECT}))
+CHANGES = Kind("a dictionary: modify takes the parameters first, modify({...}, 250)", OBJECT, ref("Changes"))
 
 OF_ANY = {"workid": WORK, "extraWorkids": WORK}
 OF_ONE: dict[tuple[str, str], Kind] = {
     ("submit", "jobs"): JOBS,
+    ("submitcallback", "callback"): CALLBACKS,
     ("modify", "modifyParamDict"): CHANGES,
     ("jobinfo", "id"): KINDS["Id | None"],
     ("jobinfo", "filters"): KINDS["Mapping[str, Any] | None"],
@@ -138,7 +140,5 @@ def _within(schema: Schema, value: Any) -> bool:
     if "minimum" in schema and not schema["minimum"] <= value <= schema["maximum"]:
         return False
     if "pattern" in schema and not re.search(schema["pattern"], value):
-        return False
-    if len(value) < schema["minProperties"] if "minProperties" in schema else False:
         return False
     return all(fits(schema["items"], one) for one in value) if "items" in schema else True

@@ -24,7 +24,7 @@ class ActingMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(OPEN):
+        if request.path == "/api" or request.path.startswith(OPEN):
             return self.get_response(request)
         if not request.user.is_authenticated:
             return to_sign_in(request)

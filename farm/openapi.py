@@ -12,9 +12,9 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_safe
 
 from farm.answers import COMPONENTS, FAILURES, result_of
+from farm.api import read_only
 from farm.arguments import Parameter, kind_of, public
 from farm.kinds import Schema, any_of, ref
 from farm.rendering import page
@@ -29,13 +29,13 @@ ABOUT = (
 LONGEST_KEY: Schema = {"type": "string", "maxLength": 200}
 
 
-@require_safe
+@read_only
 def document(request: HttpRequest) -> HttpResponse:
     """OpenAPI 3.1; needs no token, as it holds nothing of the farm's."""
     return JsonResponse({**described(), "servers": [{"url": request.build_absolute_uri("/").rstrip("/")}]})
 
 
-@require_safe
+@read_only
 def docs(request: HttpRequest) -> HttpResponse:
     """The same for people."""
     functions = [{"name": name, "signature": written(name), "told": said(name)} for name in sorted(EXPOSED)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from farm import api, openapi
@@ -34,7 +34,7 @@ urlpatterns = [
     path("api/v1/openapi.json", openapi.document, name="openapi"),
     path("api/v1/docs", openapi.docs, name="api-docs"),
     path("api/v1/<str:name>", api.call, name="api"),
-    path("api/<path:rest>", api.nowhere),
+    re_path(r"^api(?:/(?P<rest>.*))?$", api.nowhere),
 ]
 handler400 = errors.bad_request
 handler403 = errors.refused

@@ -23,9 +23,12 @@ WATCHES = {"job": Watch.JOB, "work": Watch.WORK, "subjob": Watch.SUBJOBS}
 MOST_DIGITS = 9
 
 
-def link(submitted: Sequence[JobRow], now: datetime) -> None:
-    """Ties each job of a call to what its `dependency` names, which may stand before or after it in the call."""
-    wanted = {row.pk: _links(row, submitted) for row in submitted if row.dependency.strip()}
+def link(submitted: Sequence[JobRow], former: Mapping[int, int], now: datetime) -> None:
+    """Ties each job of a call to what its `dependency` names, which may stand before or after it in the call.
+
+    *former*: the process group that a job was of when it is submitted once more.
+    """
+    wanted = {row.pk: _links(row, submitted, former.get(row.pk, 0)) for row in submitted if row.dependency.strip()}
     if not wanted:
         return
     _refuse_circle(wanted, {row.pk: row for row in submitted})
@@ -35,33 +38,38 @@ def link(submitted: Sequence[JobRow], now: datetime) -> None:
         _tie(job, found, parents, now)
 
 
-def _links(row: JobRow, submitted: Sequence[JobRow]) -> Links:
+def _links(row: JobRow, submitted: Sequence[JobRow], former: int) -> Links:
     found = []
     for one in parse_dependency(row.dependency):
         label, _, number = one.target.rpartition(".")
         if one.kind == "subjob" and one.id is None and not one.extra and label and number.isdecimal():
             one = replace(one, target=label, extra=number)  # 'complete-subjob-render.0'
-        found.append((one, _parent(row, one, submitted)))
+        found.append((one, _parent(row, one, submitted, former)))
     return found
 
 
-def _parent(row: JobRow, one: Link, submitted: Sequence[JobRow]) -> int:
-    """The id of the job that a link means; a label means a job of the same process group."""
+def _parent(row: JobRow, one: Link, submitted: Sequence[JobRow], former: int) -> int:
+    """The id of the job that a link means; a label means a job of the same process group, else of the former one."""
     if one.id is not None and JobRow.objects.filter(pk=one.id).exclude(pk=row.pk).exists():
         return one.id
-    labelled = JobRow.objects.filter(pgrp=row.pgrp, label=one.target).exclude(label="")
-    parent = labelled.values_list("pk", flat=True).first()
+    parent = _labelled(row.pgrp, one.target)
     if parent == row.pk or one.id == row.pk:
         raise Invalid(f"job {row.name!r} depends on itself", field="dependency", hint="Name another job.")
     if parent is None and one.id is not None and _was_there(one.id):
         return one.id
+    parent = _labelled(former, one.target) if parent is None and former else parent
     if parent is None:
         known = ", ".join(other.label for other in submitted if other.label and other.pk != row.pk) or "none"
         raise Invalid(
             f"there is no job {one.target!r} to depend on", field="dependency",
-            hint=f"Give the id of a job, or a label of this call ({known}) or of its process group.",
+            hint=f"Submit both jobs together, or name the job's id or a label of this call ({known}) or process group.",
         )  # fmt: skip
     return parent
+
+
+def _labelled(group: int, label: str) -> int | None:
+    rows = JobRow.objects.filter(pgrp=group, label=label).exclude(label="")
+    return rows.values_list("pk", flat=True).first()
 
 
 def _was_there(job: int) -> bool:

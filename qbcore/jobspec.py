@@ -39,6 +39,7 @@ NUMBERS = {
 LEAST = {
     **dict.fromkeys(("max_cpus", "timelimit", "agenda_timelimit", "timeout", "agenda_timeout"), -1),
     "priority": -fields.LARGEST,
+    "cpus": -fields.LARGEST,
 }
 """The least value of a number; 0 where nothing else is said. -1 is no limit; priorities are moved into 1 to 9999."""
 PRODUCTION = (

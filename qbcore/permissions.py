@@ -72,6 +72,7 @@ SCOPES: dict[str, frozenset[str]] = {
 """What a token may be narrowed to. Who acts must see what came of it, so every scope reads; the rest is nobody's."""
 ADMINS = frozenset({"resources"})
 """Rights that only admins have."""
+SUBMITTERS = "artists, operators and admins"
 HOLDERS = {OWN: "its owner, operators and admins", ANY: "operators and admins"}
 
 
@@ -97,9 +98,24 @@ def need(actor: Actor, verb: str, *, owner: str | None = None, job: int | None =
         return
     if not _in_scope(actor, verb):
         raise Refused(_beyond_scope(actor, verb))
-    holders = "admins" if verb in ADMINS else HOLDERS[OWN if verb in JOB_VERBS and owner else ANY]
+    if actor.role == "attempt":
+        raise Refused(_beyond_attempt(actor), right=verb)
+    holders = (
+        SUBMITTERS
+        if verb == "submit"
+        else "admins"
+        if verb in ADMINS
+        else HOLDERS[OWN if verb in JOB_VERBS and owner else ANY]
+    )
     whose = f" job of {owner}" if owner and owner != actor.name else ""
     raise Refused(f"{actor.name} may not do this as {actor.role}.", right=f"{verb}{whose}", holders=holders)
+
+
+def _beyond_attempt(actor: Actor) -> str:
+    return (
+        f"This process holds the token of its own attempt, which reads job {actor.job} and nothing else. To do more "
+        "from a job, put a personal token into a file of credentials and name that file as QB_CREDENTIALS in its env."
+    )
 
 
 def _beyond_scope(actor: Actor, verb: str) -> str:

@@ -46,7 +46,7 @@ def rangesplit(range: str | int, *extraRanges: str | int, **kwargs: Any) -> list
 
 def rangejoin(frames: Iterable[int]) -> str:
     """The shortest plain range text that gives these frames back in this order: [1, 3, 5] is '1-5x2'."""
-    numbers = [_whole(frame, "frames") for frame in frames]
+    numbers = [_whole(frame, "frames") for frame in _several(frames)]
     if any(abs(number) >= _LARGEST for number in numbers):
         raise Invalid(_TOO_LONG_NUMBER, field="frames")
     return _join(numbers)
@@ -89,7 +89,7 @@ def rangeorder(mode: str, range: str | int) -> list[int]:
 
 def binarySort(frames: Iterable[_T]) -> list[_T]:
     """First, last, then the medians of what lies between, coarse to fine: 1..5 becomes 1, 5, 3, 2, 4."""
-    line = list(frames)
+    line = list(_several(frames))
     order = [line[0], line[-1]] if len(line) > 1 else line[:]
     gaps = [(0, len(line) - 1)]
     while gaps:
@@ -222,6 +222,12 @@ def _text(given: str | int) -> str:
     if isinstance(given, int) and abs(given) >= _LARGEST:
         raise BadRange(_TOO_LONG_NUMBER, hint=_HINT)
     return str(given)
+
+
+def _several(frames: Iterable[_T]) -> Iterable[_T]:
+    if not isinstance(frames, Iterable):
+        raise Invalid(f"{frames!r:.60} is no list of frames", field="frames", hint="Give a list, such as [1, 2, 5].")
+    return frames
 
 
 def _whole(number: Any, field: str) -> int:

@@ -70,7 +70,7 @@ def _submit(given: Sequence[Any], key: str) -> list[int]:
     if call and call.jobs:
         return [int(job) for job in call.jobs]
     stored = _store([_row(job, actor, now) for job in given], now)
-    dependencies.link(stored, now)
+    dependencies.link(stored, _former_groups(stored, given), now)
     callbacks.store([(row, job.get("callbacks")) for row, job in zip(stored, given, strict=True)], now)
     callbacks.submitted(stored, now)
     ids = [row.pk for row in stored]
@@ -79,6 +79,12 @@ def _submit(given: Sequence[Any], key: str) -> list[int]:
     events.publish("job", ids)
     events.publish("wake", [])
     return ids
+
+
+def _former_groups(stored: Sequence[JobRow], given: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """For jobs out of jobinfo or an archive the process group that they were of: their labels mean its jobs too."""
+    pairs = zip(stored, given, strict=True)
+    return {row.pk: jobspec.number(job, "pgrp", 0) for row, job in pairs if "id" in job}
 
 
 def _call(user: str, key: str, now: datetime) -> SubmissionRow | None:
@@ -167,8 +173,8 @@ def _second_label(row: JobRow) -> Invalid:
 
 def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) -> list[int]:
     """Changes parameters of jobs that are not over; answers their ids. An unknown parameter is an error."""
-    if not isinstance(modifyParamDict, Mapping) or not modifyParamDict:
-        raise Invalid("give the parameters to change as a dictionary", field="modifyParamDict")
+    if not isinstance(modifyParamDict, Mapping):
+        raise Invalid("modify takes the parameters first: modify({...}, 250)", field="modifyParamDict")
     changes = checked_changes(modifyParamDict)
     return [job for job in verbs.whole_jobs(flatten([jobid, *extraJobids])) if modify_job(job, changes) is not None]
 

@@ -10,6 +10,7 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,8 +29,10 @@ _BLOCK = 64 * 1024  # bytes
 def archivejob(filename: str | os.PathLike[str], job: Mapping[str, Any], format: int = QB_API_XML) -> int:  # noqa: A002
     """Save a job; answers the size of the file in bytes. The file appears whole or not at all.
 
-    Raises Invalid for a value that no archive can hold, OSError where the file cannot be written.
+    Raises Invalid for a value that no archive can hold, and (field 'filename') where the file cannot be written.
     """
+    if not isinstance(filename, (str, os.PathLike)) or not os.fspath(filename) or "\0" in str(filename):
+        raise Invalid(f"{filename!r:.60} is no path of a file", field="filename")
     target = Path(filename)
     part = target.parent / f".{secrets.token_hex(8)}.part"
     try:
@@ -38,9 +41,21 @@ def archivejob(filename: str | os.PathLike[str], job: Mapping[str, Any], format:
             out.flush()
             os.fsync(out.fileno())
         part.replace(target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return size
+
+
+def _unwritable(target: Path, error: OSError) -> Invalid:
+    why = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        why, hint = f"there is no folder {target.parent}", "Make the folder first, or name a file in another one."
+    else:
+        hint = f"Name a file in a folder that you may write to; this one is {target.parent}."
+    return Invalid(f"{target} cannot be written: {why}", field="filename", hint=hint)
 
 
 def recoverjob(filename: str | os.PathLike[str], format: int | None = None) -> Job | None:  # noqa: A002
@@ -79,6 +94,7 @@ def write(fileobj: BinaryIO, job: Mapping[str, Any], format: int = QB_API_XML) -
     """Write a job to an open file, block by block; answers the bytes written. The same job gives the same bytes."""
     if not isinstance(job, Mapping):
         raise Invalid(f"a {type(job).__name__} cannot be archived", field="job", hint="Give one Job.")
+    format = _number(format)  # noqa: A001
     blocks = _blocks(lines(job))
     if format == QB_API_BINARY:
         blocks = _deflated(blocks)
@@ -99,7 +115,7 @@ def read(fileobj: BinaryIO, format: int | None = None, *, limit: int = LIMIT) ->
     """
     head = fileobj.read(len(MAGIC))
     found = QB_API_BINARY if head.startswith(MAGIC[:-1]) else QB_API_XML
-    if format not in (None, found):
+    if format is not None and _number(format) != found:
         raise Invalid("the file is an archive of the other format", field="format", hint="Leave the format out.")
     blocks = _limited(chain([head], iter(lambda: fileobj.read(_BLOCK), b"")), limit)
     if found == QB_API_BINARY:
@@ -108,6 +124,11 @@ def read(fileobj: BinaryIO, format: int | None = None, *, limit: int = LIMIT) ->
     for block in blocks:
         reader.feed(block)
     return reader.close()
+
+
+def _number(format: Any) -> Any:  # noqa: A002
+    """A format's number, which may have arrived as text."""
+    return int(format) if isinstance(format, str) and format.strip() in ("1", "2") else format
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[bytes]:

@@ -31,7 +31,11 @@ LONGEST_ID = 19
 
 def submitcallback(callback: Any, *extraCallbacks: Any) -> list[int]:  # noqa: N803 - the API's spelling
     """Stores callbacks, all or none; answers their ids. `jobid` names the job that 'self' means."""
-    return _submit([callback, *extraCallbacks])
+    given = [callback, *extraCallbacks]
+    flat = [one for some in given for one in (some if isinstance(some, (list, tuple)) else [some])]
+    if not flat:
+        raise Invalid("there is no callback to store", field="callback")
+    return _submit(flat)
 
 
 @writing

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qbcore import surface
-from qbcore.cli.values import list_of, mapping_of
+from qbcore.cli.values import list_of, mapping_of, moment
 
 Parameter = inspect.Parameter
 Namespace = argparse.Namespace
@@ -68,12 +68,16 @@ def _add(name: str, one: Parameter, parser: argparse.ArgumentParser, *, many: bo
         metavar = "KEY=VALUE" if hint in MAPPINGS else f"{one.name.upper()},..."
         parser.add_argument(option, action="append", default=[], metavar=metavar)
     elif one.name == "lock":
+        parser.add_argument("--lock", dest="lock", action="store_true", default=True, help="what it does unless told")
         parser.add_argument("--unlock", dest="lock", action="store_false", default=True, help="let it work again")
     else:
-        parser.add_argument(option, type=_type(hint), default=one.default)
+        told = "unix seconds, a date (2026-11-22) or date and time (2026-11-22T18:30)" if hint == "Time" else None
+        parser.add_argument(option, type=_type(hint), default=one.default, help=told)
 
 
 def _type(hint: str) -> Callable[[str], Any]:
+    if hint == "Time":
+        return moment
     words = hint.replace("None", "").split()
     return float if "float" in words else int if words[:1] == ["int"] and "str" not in words else str
 

@@ -84,10 +84,17 @@ def _completed(job: dict[str, Any], fields: dict[str, Any], package: dict[str, A
     """A job with what the options say over what its file says."""
     merged = {**job, **fields}
     for key, own in (("package", package), ("env", {})):
-        parts = (job.get(key) or {}, fields.get(key) or {}, own)
+        parts = (_part(job, key), _part(fields, key), own)
         if any(parts):
             merged[key] = {name: value for part in parts for name, value in part.items()}
     return merged
+
+
+def _part(given: dict[str, Any], key: str) -> dict[str, Any]:
+    found = {} if given.get(key) is None else given[key]
+    if not isinstance(found, dict):
+        raise Invalid(f"{key} must be a dictionary", field=key, hint=f"Write {key}.KEY=VALUE with --set.")
+    return found
 
 
 def _jobs_in(file: str) -> list[dict[str, Any]]:
@@ -135,10 +142,7 @@ def archivejob(given: Namespace, printer: Printer) -> int:
     found = surface.jobinfo(id=number, agenda=True, subjobs=True, callbacks=True)
     if not found:
         return refuse_absent([f"There is no job {number}."], printer)
-    try:
-        size = surface.archivejob(given.filename, found[0], FORMATS[given.format])
-    except OSError as error:
-        raise Invalid(f"{given.filename} cannot be written: {error.strerror}", field="filename") from error
+    size = surface.archivejob(given.filename, found[0], FORMATS[given.format])
     printer.show(size if printer.as_json else f"{size} bytes")
     return 0
 

@@ -34,7 +34,7 @@ OWN: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[Namesp
     "modify": (jobs.modify_arguments, jobs.modify),
     "archivejob": (jobs.archive_arguments, jobs.archivejob),
     "recoverjob": (jobs.recover_arguments, jobs.recoverjob),
-    "ping": (lambda parser: _port(parser), lambda given, printer: _ping(given, printer)),
+    "ping": (lambda parser: _where(parser), lambda given, printer: _ping(given, printer)),
     "waitfor": (jobs.wait_arguments, jobs.waitfor),
     **{name: (following.arguments, following.reader(name)) for name in ("stdout", "stderr", "log")},
 }
@@ -74,7 +74,9 @@ def _run(words: list[str]) -> int:
     parser, commands = parsers()
     if words[:1] == ["help"]:
         return _help(parser, commands, words[1:])
-    given = parser.parse_args(_spaced(words))
+    given, strange = parser.parse_known_args(_spaced(words))
+    if strange:
+        commands.get(given.command or "", parser).error(f"unrecognized arguments: {' '.join(strange)}")
     if given.command is None:
         parser.print_help(sys.stderr)
         return USAGE
@@ -138,14 +140,16 @@ def _absent_rows(given: Namespace) -> list[str]:
 
 def _ping(given: Namespace, printer: Printer) -> int:
     facts: Any = surface.ping(
-        port=given.port, timeout=10 if given.timeout is None else given.timeout, supervisor=given.supervisor,
-        asDict=True,
+        host=given.host or given.named, port=given.port, supervisor=given.supervisor,
+        timeout=10 if given.timeout is None else given.timeout, asDict=True,
     )  # fmt: skip
     printer.show(facts)
     return FINE if facts["alive"] else UNREACHABLE
 
 
-def _port(parser: argparse.ArgumentParser) -> None:
+def _where(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", nargs="?", help="the supervisor to ask: a name, name:port or URL")
+    parser.add_argument("--host", dest="named", metavar="HOST", help="the same")
     parser.add_argument("--port", type=int, help="the supervisor's port; 8000 unless its address says otherwise")
 
 

@@ -94,7 +94,7 @@ class Printer:
         for part in ("agenda", "subjobs", "callbacks"):
             inner = row.get(part) if not self.names and isinstance(row, Mapping) else None
             if isinstance(inner, list) and inner:
-                self.line(f"\n{part} of {clean(row.get('name', ''))}")
+                self.line(f"\n{part} of {clean(row.get('name') or row.get('id', ''))}")
                 Printer(self.out, self.err)._table(inner)
 
     def _colour(self, column: Column, text: str, padded: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from qbcore.errors import Invalid
@@ -20,6 +22,16 @@ def value_of(text: str) -> Any:
     if text[:1] in ("{", "["):
         return json_of(text)
     return text
+
+
+def moment(text: str) -> Any:
+    """A time as it is typed: unix seconds, a date, date and time; of this machine's zone where none is said."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    try:
+        return datetime.fromisoformat(re.sub("Z$", "+00:00", text.strip()))
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no time: write 2026-11-22, 2026-11-22T18:30 or unix seconds") from error
 
 
 def json_of(text: str, where: str = "") -> Any:
@@ -42,7 +54,10 @@ def mapping_of(texts: Iterable[str]) -> dict[str, Any]:
             raise Invalid(f"{text!r} is not KEY=VALUE", hint="Write name=value, or a JSON object in quotes.")
         outer, dot, inner = key.partition(".")
         if dot and outer in _NESTED:
-            found.setdefault(outer, {})[inner] = value if outer == "env" else value_of(value)
+            inside = found.setdefault(outer, {})
+            if not isinstance(inside, dict):
+                raise Invalid(f"{outer} must be a dictionary", field=outer, hint=f"Write {outer}.KEY=VALUE only.")
+            inside[inner] = value if outer == "env" else value_of(value)
         else:
             found[key] = value_of(value)
     return found

@@ -18,6 +18,8 @@ from qbcore.fields import shown
 from qbcore.ids import LARGEST_ID
 from qbcore.states import Status
 
+FLAGS = re.compile("[A-Za-z]")
+ISO = re.compile(r"\s*[0-9]{4}-[0-9]{2}")
 ROW = TypeVar("ROW", bound=Model)
 
 
@@ -27,20 +29,32 @@ def stamp(moment: datetime | None) -> int:
 
 
 def when(value: Any, field: str) -> datetime:
-    """A time as scripts give it: unix seconds (or their text), datetime, date."""
+    """A time as scripts give it: unix seconds (or their text), datetime, date, and these as ISO texts."""
     if isinstance(value, datetime):
         return value if value.tzinfo else make_aware(value, get_current_timezone())
     if isinstance(value, date):
         return make_aware(datetime.combine(value, time()), get_current_timezone())
     try:
-        return datetime.fromtimestamp(float(value), UTC)
+        return _read(value)
     except (TypeError, ValueError, OverflowError, OSError) as wrong:
-        raise Invalid(f"{value!r} is no time", field=field, hint="Give unix seconds, a datetime or a date.") from wrong
+        raise Invalid(
+            f"{shown(value)} is no time",
+            field=field,
+            hint="Give unix seconds, a datetime or a date, such as 2026-11-22 or '2026-11-22 18:30'.",
+        ) from wrong
+
+
+def _read(value: Any) -> datetime:
+    if isinstance(value, str) and ISO.match(value):
+        return when(datetime.fromisoformat(value.strip()), "")
+    return datetime.fromtimestamp(float(value), UTC)
 
 
 def match(column: str, value: Any) -> Q:
     """One filter: a value, a list of values (any), `*` and `%` wildcards. Regular expressions come later."""
     values = value if isinstance(value, (list, tuple, set)) else [value]
+    if column == "flags":
+        values = [constants.flags_number(one) if isinstance(one, str) and FLAGS.search(one) else one for one in values]
     wild = [one for one in values if isinstance(one, str) and ("*" in one or "%" in one)]
     exact = [_status(one) if column == "status" else number(column, one) for one in values if one not in wild]
     found = Q(**{f"{column}__in": exact})

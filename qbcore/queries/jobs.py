@@ -43,6 +43,13 @@ PRODUCED = {
 """Where the production fields of jobs stand."""
 
 
+BOUNDS = {
+    "updatedAfter": "updated__gte", "updatedBefore": "updated__lte",
+    "submittedAfter": "timesubmit__gte", "submittedBefore": "timesubmit__lte",
+}  # fmt: skip
+TIMES = {"timesubmit": "timesubmit", "timestart": "timestart", "timecomplete": "timecomplete", "lastupdate": "updated"}
+
+
 def jobinfo(
     fields: Iterable[str] = (),
     filters: Mapping[str, Any] | None = None,
@@ -68,10 +75,10 @@ def jobinfo(
         asked["status"] = status
     rows = JobRow.objects.filter(visible_jobs(acting.current())).order_by(*_order(orderby))
     bounds = {
-        "updated__gte": updatedAfter, "updated__lte": updatedBefore,
-        "timesubmit__gte": submittedAfter, "timesubmit__lte": submittedBefore,
+        "updatedAfter": updatedAfter, "updatedBefore": updatedBefore,
+        "submittedAfter": submittedAfter, "submittedBefore": submittedBefore,
     }  # fmt: skip
-    rows = rows.filter(**{key: when(value, key.split("__")[0]) for key, value in bounds.items() if value is not None})
+    rows = rows.filter(**{BOUNDS[key]: when(value, key) for key, value in bounds.items() if value is not None})
     ids = {"pk__gte": minid, "pk__lte": maxid}
     rows = rows.filter(**{key: number("id", value) for key, value in ids.items() if value is not None})
     rows = rows.annotate(**{key: PRODUCED[key] for key in asked if key in PRODUCED})
@@ -124,20 +131,18 @@ def _limit(limit: Any) -> int | None:
     return found
 
 
-def _order(orderby: str | None) -> list[str]:
+def _order(orderby: str | None) -> list[Any]:
     if not orderby:
         return ["pk"]
     words = str(orderby).split() or ["?"]
-    name = {"timesubmit": "timesubmit", "lastupdate": "updated"}.get(words[0], words[0])
+    name = TIMES.get(words[0], words[0])
     direction = words[1].upper() if len(words) > 1 else "ASC"
-    if (
-        len(words) > 2
-        or direction not in ("ASC", "DESC")
-        or name not in (*JOB_COLUMNS, "status", "updated", "timesubmit")
-    ):
+    if len(words) > 2 or direction not in ("ASC", "DESC") or name not in (*JOB_COLUMNS, "status", *TIMES.values()):
         raise Invalid(
             f"{orderby!r} is no order", field="orderby", hint="Write a field and ASC or DESC, such as 'id DESC'."
         )
+    if words[0] in TIMES:  # one that never happened reads as a time before all others
+        return [F(name).desc(nulls_last=True) if direction == "DESC" else F(name).asc(nulls_first=True), "pk"]
     return [("-" if direction == "DESC" else "") + name, "pk"]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from qbcore.errors import Invalid, QubeError, Unauthorized, Unreachable, from_wire, set_error
 from qbcore.remote.address import Address, parse_address
-from qbcore.remote.credentials import credentials_path, default_address, token_for
+from qbcore.remote.credentials import default_address, path_in_use, token_for
 from qbcore.remote.environment import with_environment
 from qbcore.remote.wire import dumps, loads
 
@@ -32,6 +32,8 @@ READS = frozenset(
 # Submit may be repeated because its key tells the supervisor that it is the same call; of the others the second call
 # finds what the first one did.
 REPEATABLE = READS | {"submit", "requestwork", "reportwork", "reportjob"}
+OF_ATTEMPTS = frozenset({"jobobj", "requestwork", "reportwork", "reportjob"})
+"""What the process of a job asks as the attempt that it is, whichever other token it has."""
 DEFAULT_TIMEOUT = 60_000  # milliseconds
 
 _DROPPED = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
@@ -105,7 +107,7 @@ def configuration() -> dict[str, Any]:
     return {
         "supervisor": address.url if address else "",
         "timeout": gettimeout(),
-        "credentials": str(credentials_path()),
+        "credentials": str(path_in_use()),
         "token": bool(address and token_for(address)[0]),
     }
 
@@ -118,7 +120,7 @@ def call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     if name == "ping":
         return _ping(*args, **kwargs)
     address = _address()
-    token, source = token_for(address)
+    token, source = token_for(address, as_attempt=name in OF_ATTEMPTS)
     if not token:
         raise Unauthorized(_no_token(address))
     headers = {"Authorization": f"Bearer {token}"}
@@ -177,7 +179,7 @@ def _address() -> Address:
 
 
 def _no_token(address: Address) -> str:
-    path = credentials_path()
+    path = path_in_use()
     return (
         f"there is no token for {address.url}: set QB_TOKEN, or put `token = ...` into a section [{address.url}] "
         f"of {path} (`make run` writes one for its own farm)"

@@ -35,15 +35,25 @@ def credentials_path() -> Path:
     return folder / "qb" / "credentials"
 
 
-def token_for(address: Address) -> tuple[str, str]:
+def path_in_use() -> Path:
+    """The file that tokens are read from: the one that QB_CREDENTIALS names, else the user's own."""
+    return Path(_named()).expanduser() if _named() else credentials_path()
+
+
+def _named() -> str:
+    return os.environ.get("QB_CREDENTIALS", "").strip()
+
+
+def token_for(address: Address, *, as_attempt: bool = False) -> tuple[str, str]:
     """The token to send to that supervisor, and in words where it came from; ('', '') when there is none.
 
-    QB_TOKEN wins: in a job's process it is the token of its own attempt.
+    QB_TOKEN wins over the user's credentials: in a job's process it is the token of its own attempt. Over both wins
+    the file that QB_CREDENTIALS names, except *as_attempt*: what a process asks as the attempt that it is.
     """
     given = os.environ.get("QB_TOKEN", "").strip()
-    if given:
+    if given and (as_attempt or not _named()):
         return _checked(given, "QB_TOKEN"), "QB_TOKEN"
-    path = credentials_path()
+    path = path_in_use()
     sections = _read(path)
     name = _section_of(sections, address)
     token = sections.get(name, "token", fallback="").strip() if name else ""
@@ -52,7 +62,7 @@ def token_for(address: Address) -> tuple[str, str]:
 
 def default_address() -> Address | None:
     """The supervisor whose section is marked `default = yes`."""
-    sections = _read(credentials_path())
+    sections = _read(path_in_use())
     marked = (name for name in sections.sections() if _is_default(sections, name))
     name = next(marked, "")
     return parse_address(name) if name else None

@@ -7,6 +7,8 @@ Invalid; `error()` keeps the sentence.
 
 from __future__ import annotations
 
+from inspect import isfunction
+
 from qbcore.archive import archivejob, recoverjob
 from qbcore.constants import QB_API_BINARY, QB_API_XML, QB_CLIENT_DEFAULT_CONF, QB_TIME_EPOCH_OFFSET
 from qbcore.errors import (
@@ -91,6 +93,7 @@ from qbcore.surface.jobs import (
     unblock,
     validatejob,
 )
+from qbcore.surface.keeping import keeping
 from qbcore.surface.reads import (
     hist,
     hostinfo,
@@ -215,3 +218,7 @@ __all__ = [
     "workretry",
     "workunblock",
 ]  # fmt: skip
+
+_KEEPING = {name: found for name, found in globals().items() if name in __all__ and isfunction(found)}
+_kept = {found: keeping(found) for found in _KEEPING.values()}  # once each: a second name is the same function
+globals().update({name: _kept[found] for name, found in _KEEPING.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qbcore.objects import Host
@@ -141,11 +141,15 @@ def updateworkerproperties(host: Text, properties: Mapping[str, Any] | str) -> l
     return found
 
 
-def submitcallback(callback: Mapping[str, Any], *extraCallbacks: Mapping[str, Any]) -> list[int]:
+def submitcallback(
+    callback: Mapping[str, Any] | Sequence[Mapping[str, Any]], *extraCallbacks: Mapping[str, Any]
+) -> list[int]:
     """Register what shall happen when an event comes: {triggers, language, code} and for some languages more.
 
-    The ids of the callbacks, in order. One that cannot act yet (a language that is off) is kept, and says why in
-    jobinfo(callbacks=True). Raises Invalid for a malformed trigger. Source: reference, widened.
+    Several may also come as a list. The ids of the callbacks, in order. One that cannot act yet (a language that is
+    off) is kept, and says why in jobinfo(callbacks=True). Raises Invalid for a malformed trigger.
+
+    Source: reference, widened.
     """
     found: list[int] = ask("submitcallback", callback, *extraCallbacks)
     return found

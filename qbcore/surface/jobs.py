@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qbcore.errors import set_error
+from qbcore.errors import Invalid, set_error
 from qbcore.objects import SubmitResult
 from qbcore.remote.transport import ask, verb
 
@@ -43,6 +43,8 @@ def modify(modifyParamDict: Mapping[str, Any], jobid: Id, *extraJobids: Id) -> l
     The ids of the live jobs named, also of those that had these values already. Raises Invalid for an unknown
     parameter. Requirements, reservations and env take effect at the next start. Source: reference.
     """
+    if not isinstance(modifyParamDict, Mapping) or (isinstance(jobid, Mapping) and "id" not in jobid):
+        raise Invalid("modify takes the parameters first: modify({...}, 250)", field="modifyParamDict")
     return verb("modify", (jobid, *extraJobids), modifyParamDict)
 
 

@@ -102,7 +102,7 @@ def test_the_token_of_an_attempt_reads_its_own_job_until_the_attempt_ends(
     assert [job["id"] for job in qb.jobinfo()] == [mine.pk]
     assert qb.jobinfo(id=other.pk) == qb.stdout(other.pk) == qb.hist(other.pk) == []
     for forbidden in (lambda: qb.submit(JOB), lambda: qb.kill(mine.pk), lambda: qb.modify({"priority": 1}, mine.pk)):
-        with pytest.raises(qb.Refused):
+        with pytest.raises(qb.Refused, match=f"reads job {mine.pk} and nothing else.*name that file as QB_CREDENTIALS"):
             forbidden()
     type(attempt).objects.filter(pk=attempt.pk).update(ended=attempt.started)
     with pytest.raises(qb.Unauthorized, match="with the token from QB_TOKEN"):

@@ -50,7 +50,7 @@ BODIES: list[tuple[str, dict[str, Any], bool]] = [
     ("killwork", {"args": [5]}, False),
     ("modify", {"args": [{"priority": 5}, 250]}, True),
     ("modify", {"args": [{"priority": 5}], "kwargs": {"jobid": 250}}, True),
-    ("modify", {"args": [{}, 250]}, False),
+    ("modify", {"args": [{}, 250]}, True),
     ("modify", {"args": [[], 250]}, False),
     ("modify", {"args": [{"priority": 5}]}, False),
     ("stdout", {"args": [5], "kwargs": {"pos": "10", "len": None}}, True),

@@ -286,7 +286,7 @@ def test_saving_over_an_archive_replaces_it_whole_or_not_at_all(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["no/such/folder/job.xml", "."])
 def test_a_place_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(Invalid, match=r"filename: .* cannot be written"):
         archivejob(tmp_path / name, example())
     assert names(tmp_path) == []
 

@@ -287,3 +287,12 @@ def test_a_removed_job_takes_its_callbacks_along() -> None:
     verbs.remove(job)
     assert not CallbackRow.objects.exists()
     assert not TermRow.objects.exists()
+
+
+def test_callbacks_may_come_as_a_list_and_one_that_is_wrong_keeps_all_out() -> None:
+    first, second, third = callbacks.submitcallback([on("done-job-1"), on("done-job-2")], on("done-job-3"))
+    assert first < second < third
+    for wrong in ([], [on("done-job-1"), 5]):
+        with pytest.raises(Invalid):
+            callbacks.submitcallback(wrong)
+    assert CallbackRow.objects.count() == 3

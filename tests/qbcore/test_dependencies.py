@@ -8,7 +8,7 @@ import pytest
 
 from qbcore import folding, queries, submission, verbs
 from qbcore.errors import Invalid, QubeError
-from qbcore.models import JobRow
+from qbcore.models import DependencyRow, JobRow
 from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand, drive, job_in
 
@@ -205,3 +205,23 @@ def test_removing_a_child_leaves_its_parent_alone() -> None:
     verbs.remove(child_of(parent))
     end(parent, Status.COMPLETE)
     assert status(parent) == "complete"
+
+
+def test_a_job_that_is_submitted_once_more_waits_for_the_label_in_its_former_group() -> None:
+    sim = {**FOUR_FRAMES, "label": "sim"}
+    first, second = submission.submit([sim, {**FOUR_FRAMES, "dependency": "link-complete-job-sim"}])
+    again = submission.submit(queries.jobinfo(id=second["id"], agenda=True)[0])["id"]
+    assert JobRow.objects.get(pk=again).pgrp == again
+    assert DependencyRow.objects.get(job_id=again).parent_id == first["id"]
+
+
+def test_jobs_that_are_submitted_once_more_together_wait_for_each_other_and_not_for_the_former_ones() -> None:
+    sim = {**FOUR_FRAMES, "label": "sim"}
+    rows = submission.submit([sim, {**FOUR_FRAMES, "dependency": "link-complete-job-sim"}])
+    parent, child = submission.submit([queries.jobinfo(id=row["id"], agenda=True)[0] for row in rows])
+    assert DependencyRow.objects.get(job_id=child["id"]).parent_id == parent["id"]
+
+
+def test_a_label_that_is_nowhere_is_refused_with_the_cure() -> None:
+    with pytest.raises(Invalid, match="Submit both jobs together, or name the job's id"):
+        child_of("link-complete-job-sim", id=250, pgrp=250)

@@ -52,6 +52,17 @@ def test_a_parameter_is_checked_and_stored_as_submit_would(name: str, given: Any
     assert field(job, name) == stored
 
 
+def test_without_parameters_the_jobs_that_live_are_answered() -> None:
+    alive, over = job_in(Status.PENDING), job_in(Status.COMPLETE)
+    assert submission.modify({}, alive, over, 4711) == [alive]
+    assert not HistoryRow.objects.filter(job_id=alive, verb="modify").exists()
+
+
+def test_swapped_arguments_are_refused_with_their_order() -> None:
+    with pytest.raises(Invalid, match=r"modify takes the parameters first: modify\(\{\.\.\.\}, 250\)"):
+        submission.modify(job_in(Status.PENDING), {"priority": 1})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("status", list(Status), ids=lambda status: status.word)
 def test_only_jobs_that_live_are_changed(status: Status) -> None:
     job = job_in(status)

@@ -7,6 +7,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,13 @@ LINES: list[tuple[str, tuple[str, tuple[Any, ...], dict[str, Any]]]] = [
     ("workerlock render-01 --why dust", ("workerlock", (), {"name": ["render-01"], "lock": True, "why": "dust"})),
     ("workerlock render-01 --unlock", ("workerlock", (), {"name": ["render-01"], "why": ""})),
     ("workerban --no-ban render-01", ("workerban", (), {"name": ["render-01"], "why": ""})),
+    ("workerlock --lock render-01", ("workerlock", (), {"name": ["render-01"], "lock": True, "why": ""})),
+    ("jobinfo --submittedAfter 5", ("jobinfo", (), {"submittedAfter": 5.0})),
+    ("jobinfo --updatedBefore 2026-11-22", ("jobinfo", (), {"updatedBefore": datetime(2026, 11, 22)})),
+    (
+        "jobinfo --submittedAfter 2026-11-22T18:30Z",
+        ("jobinfo", (), {"submittedAfter": datetime(2026, 11, 22, 18, 30, tzinfo=UTC)}),
+    ),
     ("isadmin bob", ("isadmin", ("bob",), {})),
     ("resource memory=>=16GB license.maya=1", ("resource", ({"memory": ">=16GB", "license.maya": 1},), {})),
     ('updateresources {"license.maya":null}', ("updateresources", ({"license.maya": None},), {})),
@@ -138,6 +146,10 @@ def test_every_function_has_its_command_and_its_help(capsys: pytest.CaptureFixtu
         ("kill x", 1, "qb: 'x' is not the id of a job or subjob"),
         ("modify 250", 1, "say what to change"),
         ("submit", 1, "there is no job to submit"),
+        ("submit --cmdline true --set package=5", 1, "qb: package: package must be a dictionary"),
+        ("submit --cmdline true --set package=0", 1, "qb: package: package must be a dictionary"),
+        ("submit --cmdline true --set package=5 --set package.a=1", 1, "qb: package: package must be a dictionary"),
+        ("submit --cmdline true --set env=5", 1, "Write env.KEY=VALUE"),
         ("submit no-such-file.json", 1, "cannot be read"),
         ("resource memory", 1, "is not KEY=VALUE"),
         ("recoverjob no-such-file.xml", 1, "no-such-file.xml"),
@@ -157,7 +169,17 @@ def test_what_went_wrong_is_a_sentence_and_a_code(
 
 
 @pytest.mark.parametrize(
-    "line", ["", "nonsense", "kill", "jobinfo --limit x", "jobinfo --nonsense", "workerlock", "help nonsense"]
+    "line",
+    [
+        "",
+        "nonsense",
+        "kill",
+        "jobinfo --submittedAfter x",
+        "jobinfo --limit x",
+        "jobinfo --nonsense",
+        "workerlock",
+        "help nonsense",
+    ],
 )
 def test_wrong_usage_ends_with_2_and_how_it_is_used(
     farm: Recorder, capsys: pytest.CaptureFixture[str], line: str
@@ -293,3 +315,31 @@ def test_options_stand_before_the_command_or_after_it(farm: Recorder) -> None:
         assert parser.parse_args(words).json is True
     given = parser.parse_args(["--timeout", "5", "waitfor", "250", "--timeout", "7"])
     assert given.timeout == 7
+
+
+def test_an_unknown_option_is_answered_with_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(["ping", "--hots", "farm01"])
+    told = capsys.readouterr().err
+    assert "usage: qb ping" in told and "qb ping: unrecognized arguments: --hots" in told
+
+
+@pytest.mark.parametrize("words", [["http://127.0.0.1:9"], ["--host", "http://127.0.0.1:9"]])
+def test_ping_takes_the_supervisor_by_its_place_or_as_host(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ping", *words]) == 4
+    assert "http://127.0.0.1:9" in capsys.readouterr().out
+
+
+def test_the_agenda_of_a_job_without_a_name_is_told_by_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    Printer(sys.stdout, sys.stderr).show([{**Recorder.job(), "name": ""}])
+    assert "agenda of 250\n" in capsys.readouterr().out
+
+
+def test_a_file_whose_package_is_no_dictionary_is_refused(
+    farm: Recorder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"prototype": "cmdline", "package": 5}'))
+    assert run(["submit", "-"]) == 1
+    assert "package must be a dictionary" in capsys.readouterr().err

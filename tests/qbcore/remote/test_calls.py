@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import qb
-from qbcore.remote import write_credentials
+from qbcore.remote import client, write_credentials
 from tests.qbcore.remote import supervisor as answers
 from tests.qbcore.remote.supervisor import Supervisor
 
@@ -72,6 +74,32 @@ def test_the_token_of_the_environment_wins_over_the_file(farm: Supervisor, monke
     monkeypatch.setenv("QB_TOKEN", "qba_attempt")
     qb.info()
     assert farm.asked[0].headers["Authorization"] == "Bearer qba_attempt"
+
+
+def test_a_file_that_the_environment_names_wins_but_for_what_an_attempt_asks_as_itself(
+    farm: Supervisor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine"
+    path.write_text(f"[{farm.url}]\ntoken = qbu_mine\ndefault = yes\n")
+    monkeypatch.setenv("QB_TOKEN", "qba_attempt")
+    monkeypatch.setenv("QB_CREDENTIALS", str(path))
+    qb.jobinfo()
+    qb.submit({"prototype": "cmdline"})
+    client.call("jobobj", (), {})
+    sent = [(row.name, row.headers["Authorization"]) for row in farm.asked]
+    assert sent == [("jobinfo", "Bearer qbu_mine"), ("submit", "Bearer qbu_mine"), ("jobobj", "Bearer qba_attempt")]
+    assert qb.localconfig()["credentials"] == str(path)
+
+
+def test_a_named_file_without_a_token_is_said_by_its_path(
+    farm: Supervisor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("QB_SUPERVISOR", farm.url)
+    monkeypatch.setenv("QB_TOKEN", "qba_attempt")
+    monkeypatch.setenv("QB_CREDENTIALS", str(tmp_path / "gone"))
+    with pytest.raises(qb.Unauthorized, match=str(tmp_path / "gone")):
+        qb.jobinfo()
+    assert farm.asked == []
 
 
 def test_a_token_that_is_no_token_is_never_sent(farm: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
