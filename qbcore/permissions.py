@@ -98,8 +98,6 @@ def need(actor: Actor, verb: str, *, owner: str | None = None, job: int | None =
         return
     if not _in_scope(actor, verb):
         raise Refused(_beyond_scope(actor, verb))
-    if actor.role == "attempt":
-        raise Refused(_beyond_attempt(actor), right=verb)
     holders = (
         SUBMITTERS
         if verb == "submit"
@@ -108,7 +106,8 @@ def need(actor: Actor, verb: str, *, owner: str | None = None, job: int | None =
         else HOLDERS[OWN if verb in JOB_VERBS and owner else ANY]
     )
     whose = f" job of {owner}" if owner and owner != actor.name else ""
-    raise Refused(f"{actor.name} may not do this as {actor.role}.", right=f"{verb}{whose}", holders=holders)
+    said = _beyond_attempt(actor) if actor.role == "attempt" else f"{actor.name} may not do this as {actor.role}."
+    raise Refused(said, right=f"{verb}{whose}", holders=holders)
 
 
 def _beyond_attempt(actor: Actor) -> str:

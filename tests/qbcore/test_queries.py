@@ -121,7 +121,7 @@ def test_order_is_by_id_unless_another_is_asked_for(three: list[int], orderby: s
         ({"status": "done"}, "status"),
         ({"minid": "first"}, "id"),
         ({"limit": -1}, "limit"),
-        ({"submittedAfter": "yesterday"}, "timesubmit"),
+        ({"submittedAfter": "yesterday"}, "submittedAfter"),
         ({"orderby": "colour"}, "orderby"),
         ({"orderby": "id; drop"}, "orderby"),
         ({"id": "x"}, None),
