@@ -47,8 +47,7 @@ def _finish_unit(job: JobRow, grant: GrantRow, report: Report, attempt: AttemptR
         _leave(job, row, Status.PENDING, now)
         return Ending.INTERRUPTED
     if not report.good or told == Status.FAILED.word:
-        again = row.retries < job.retrysubjob
-        _leave(job, row, Status.PENDING if again else Status.FAILED, now, retries=row.retries + again)
+        _try_again(job, row, report, step, now)
         return Ending.FAILED
     if told == Status.KILLED.word:
         _leave(job, row, Status.KILLED, now)
@@ -57,6 +56,23 @@ def _finish_unit(job: JobRow, grant: GrantRow, report: Report, attempt: AttemptR
     counted = int(not step and not job.todo)
     work.delta(job.pk, {}, timed=counted, seconds=report.seconds * counted)
     return Ending.COMPLETE
+
+
+def _try_again(job: JobRow, row: SubjobRow, report: Report, step: str, now: datetime) -> None:
+    """A step failed: the subjob starts anew while it may be tried again, else it has failed.
+
+    Behind frames that are done nothing is left to start anew for, so a postflight is run again where it is. A subjob
+    that is out of time, or is told to leave, has no time for that.
+    """
+    again = row.retries < job.retrysubjob
+    if not (job.todo and step.startswith(flights.AFTER)):
+        _leave(job, row, Status.PENDING if again else Status.FAILED, now, retries=row.retries + again)
+    elif again and not row.asked and not out_of_time(job, report):
+        same = SubjobRow.objects.filter(job_id=job.pk, idx=row.idx)
+        same.update(attempt_id=None, retries=row.retries + 1, updated=now)
+        work.delta(job.pk, {})
+    else:
+        _leave(job, row, Status.FAILED, now)
 
 
 def _fail_subjob(job: JobRow, grant: GrantRow, now: datetime) -> None:

@@ -10,7 +10,7 @@ from qbcore import folding, queries, submission, verbs
 from qbcore.models import AttemptRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import Status
 from tests.hand import Frame, Hand, Obedient, drive
-from tests.program import LOOP
+from tests.program import LOOP, Program
 
 pytestmark = pytest.mark.django_db
 CHECKED: dict[str, Any] = {"preflights": ["look", "mount"], "postflights": "clean"}
@@ -180,3 +180,40 @@ def test_quick_checks_do_not_make_a_host_take_frames_ahead() -> None:
         grant, frame = hand.frames.pop(0)
         hand.sync(reports=[hand.ended(grant, frame, elapsed=0.01)], want=[grant])
     assert [frame["name"] for _, frame in hand.frames] == ["1"]
+
+
+def test_a_failing_postflight_is_tried_again_and_then_fails_the_subjob() -> None:
+    job = submit(preflights=[], cpus=1, retrysubjob=2)
+    assert drive(Hand(slots=1), exits=fail("postflight 1")) == ["1", "2", *["postflight 1"] * 3]
+    assert (words(), job_word(job)) == ((["complete"] * 2, ["failed"]), "failed")
+
+
+def test_a_postflight_behind_a_programs_frames_is_tried_again_without_the_program() -> None:
+    job = int(submission.submit({**LOOP, "postflights": "clean", "retrysubjob": 1})["id"])
+    hand = Hand(slots=1)
+    hand.begin()
+    program = Program(hand, *hand.frames.pop(0))
+    while (item := program.ask())["status"] == "running":
+        program.tell(item)
+    program.end()
+    assert drive(hand, exits=fail("postflight 1")) == ["postflight 1"] * 2
+    assert (words(), job_word(job)) == ((["complete"] * 4, ["failed"]), "failed")
+
+
+def test_a_postflight_that_goes_well_the_second_time_completes_the_job() -> None:
+    job = submit(preflights=[], cpus=1, retrysubjob=1)
+    codes = iter((0, 0, 3, 0))
+    assert drive(Hand(slots=1), exits=lambda frame: next(codes)) == ["1", "2", "postflight 1", "postflight 1"]
+    assert job_word(job) == "complete"
+
+
+def test_a_postflight_that_failed_is_not_tried_again_by_a_subjob_that_is_told_to_leave() -> None:
+    job = submit(preflights=[], retrysubjob=5, cpus=1)
+    hand = Hand(slots=1)
+    hand.begin()
+    for _ in range(2):
+        report(hand, 0)
+    assert hand.frames[0][1]["name"] == "postflight 1"
+    verbs.preempt(job)
+    report(hand, 3)
+    assert (words(), job_word(job)) == ((["complete"] * 2, ["failed"]), "failed")
