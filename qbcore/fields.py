@@ -5,6 +5,7 @@ Pure words. Numbers may arrive as text; what a program would guess at (true as 1
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,9 @@ LONGEST_TEXT = 65536
 LARGEST = 2**31 - 1
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """No database stores these in a text."""
+DOUBTFUL = re.compile(r"\\u0000|\\ud[89a-f]")
+"""What JSON may hold of it, and what may be a whole character outside the first plane."""
+SHALLOW = 30
 _NUMBER = re.compile(r"\s*[-+]?[0-9]{1,19}\s*", re.ASCII)
 _STATUSES = frozenset(constants.STATUS_NUMBERS.values())
 _BLOCKED = ("blocked", constants.STATUS_NUMBERS["blocked"])
@@ -64,6 +68,20 @@ def storable(value: Any, field: str) -> None:
     """Refuses, by its place, what a database does not store as JSON: NUL, halves of characters, NaN, endless depth."""
     for place, sentence in unsendable(value, field):
         raise Invalid(sentence, field=place, hint="Leave it out.")
+
+
+def stored(value: Mapping[str, Any], field: str) -> str:
+    """The JSON of a dictionary that a database stores; refuses as `storable` does, which is only asked in doubt: an
+    agenda may have a hundred thousand of them.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        text = ""
+    if not text or DOUBTFUL.search(text) or text.count("[") + text.count("{") > SHALLOW:
+        storable(value, field)
+        text = json.dumps(value)
+    return text
 
 
 def shown(value: Any) -> str:

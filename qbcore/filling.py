@@ -6,7 +6,6 @@ what is there renders meanwhile. Who must act on all frames fills the rest first
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -22,7 +21,7 @@ from qbcore.ranges import binarySort, frameset
 from qbcore.states import Hold, Status
 from qbcore.writing import clock, locked, on_postgres, writing
 
-Items = Sequence[tuple[str, bool, Any]]
+Items = Sequence[tuple[str, bool, str | None]]
 SLICE = 25_000
 STALE = timedelta(seconds=5)
 """A job that nobody has filled for this long is housekeeping's to fill."""
@@ -53,10 +52,9 @@ def insert(rows: Sequence[tuple[JobRow, Items | range | None]], now: datetime) -
 def _lines(job: JobRow, items: Items, now: datetime) -> Iterator[tuple[Any, ...]]:
     ranks = _ranks(job, [name for name, _, _ in items])
     stamp = now if on_postgres() else connection.ops.adapt_datetimefield_value(now)
+    free, held = (int(Status.PENDING), int(Hold.NONE)), (int(Status.BLOCKED), int(Hold.SUBMIT))
     for pos, (name, blocked, package) in enumerate(items):
-        status, hold = (Status.BLOCKED, Hold.SUBMIT) if blocked else (Status.PENDING, Hold.NONE)
-        data = json.dumps(package) if package else None
-        yield job.pk, pos, ranks[pos], name, int(status), int(hold), 0, 0, 0, -1, stamp, 0.0, data
+        yield job.pk, pos, ranks[pos], name, *(held if blocked else free), 0, 0, 0, -1, stamp, 0.0, package
 
 
 def _insert_items(lines: Sequence[tuple[Any, ...]]) -> None:

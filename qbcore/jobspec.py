@@ -18,8 +18,8 @@ from qbcore.hostorder import parse_hostorder
 from qbcore.ranges import frameset, genframes
 from qbcore.reservations import parse_reservations
 
-Items = list[tuple[str, bool, Any]]
-"""An agenda: name, blocked, package."""
+Items = list[tuple[str, bool, str | None]]
+"""An agenda: name, blocked, package as JSON."""
 RANGED = ("cmdrange", "pyCmdrange")
 MOST_CPUS = 10_000
 MOST_FRAMES = 1_000_000
@@ -240,7 +240,7 @@ def _frames(given: str) -> list[Any] | range:
         raise
 
 
-def _item(position: int, item: Any) -> tuple[str, bool, Any]:
+def _item(position: int, item: Any) -> tuple[str, bool, str | None]:
     if not isinstance(item, Mapping):
         item = {"name": item}
     name = item.get("name")
@@ -251,6 +251,4 @@ def _item(position: int, item: Any) -> tuple[str, bool, Any]:
     package = item.get("package")
     if package is not None and not isinstance(package, Mapping):
         raise Invalid("a work item's package must be a dictionary", field=f"agenda[{position}].package")
-    if package:
-        fields.storable(package, f"agenda[{position}].package")
-    return told, held, dict(package) if package else None
+    return told, held, fields.stored(package, f"agenda[{position}].package") if package else None

@@ -251,6 +251,7 @@ def end(number: int, _frame: FrameType | None) -> None:
 def main(arguments: list[str]) -> int:
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it as ignored
     try:
         program("initdb", package="postgresql")
         program("redis-server", package="redis-server")
