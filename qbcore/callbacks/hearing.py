@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from qbcore import events, spans
+from qbcore import acting, events, history, spans
+from qbcore.callbacks.languages import NO_MAIL
 from qbcore.callbackspec import fires
 from qbcore.control import marks
 from qbcore.control.marks import Turn
@@ -227,9 +229,17 @@ def insert(fired: Sequence[FiringRow]) -> None:
     transaction.on_commit(lambda: _tell(numbers), robust=True)
 
 
-def mail_status(job: JobRow, now: datetime) -> None:
-    """The job's flag asks for a mail at its end: a firing of no callback."""
+def mail_status(job: JobRow, now: datetime) -> str:
+    """The job's flag or a code asks for a mail of how it is: a firing of no callback. Answers what comes of it.
+
+    Where no mail can be sent its history says so.
+    """
+    if not settings.FARM_MAIL:
+        with acting.acting_as(acting.FARM):
+            history.record("mail", now=now, job=job.pk, effect=f"not sent: {NO_MAIL}")
+        return f"no mail was sent: {NO_MAIL}"
     insert([firing(0, job.pk, f"{Status(job.status).word}-job-{job.pk}", now)])
+    return "a mail is on its way"
 
 
 _carriers: list[Callable[[int], object]] = []

@@ -27,8 +27,7 @@ def act(code: Code, occasion: Occasion) -> str:
     if job is None:
         raise Invalid("its job is not there")
     if code.act == MAIL_STATUS:
-        mail_status(job, clock())
-        return "a mail is on its way"
+        return mail_status(job, clock())
     if code.unit == "work":
         return _on_work(code.act, job, occasion)
     if code.unit == "subjob":

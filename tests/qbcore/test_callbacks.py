@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qbcore import acting, archiving, callbacks, folding, queries, submission, verbs
+from qbcore import acting, archiving, callbacks, firings, folding, queries, submission, verbs
 from qbcore.archive import recover
 from qbcore.errors import Invalid, QubeError
 from qbcore.models import CallbackRow, FiringRow, TermRow
@@ -206,6 +206,7 @@ def test_an_item_that_turned_before_the_callback_came_and_is_folded_after_fires_
         ({"triggers": ["complete-job-self"], "language": "python", "code": "print(1)"}, "refused", "no Python"),
         ({"triggers": "done-job-self", "language": "perl", "code": "1;"}, "refused", "'perl' is not run here"),
         ({"triggers": "done-job-self", "language": "mail"}, "refused", "sends no mail"),
+        ({"triggers": "done-job-self", "code": "mail-status"}, "refused", "sends no mail"),
         ({"triggers": "done-job-self", "language": "webhook", "url": "http://x/"}, "refused", "FARM_WEBHOOK_SECRET"),
         ({"triggers": "done-job-self", "language": "webhook", "code": "ftp://x/"}, "refused", "no URL of a web server"),
         ({"triggers": "done-job-self", "code": "fly-self"}, "refused", "'fly-self' is no code"),
@@ -296,3 +297,21 @@ def test_callbacks_may_come_as_a_list_and_one_that_is_wrong_keeps_all_out() -> N
         with pytest.raises(Invalid):
             callbacks.submitcallback(wrong)
     assert CallbackRow.objects.count() == 3
+
+
+def test_a_mail_that_a_flag_asks_for_is_missing_in_the_history_where_the_farm_sends_none() -> None:
+    job = submission.submit({**FOUR_FRAMES, "flags": "mail"})["id"]
+    verbs.kill(job)
+    assert "not sent: this farm sends no mail: its administrator sets FARM_MAIL_URL" in queries.hist(job)[-1]["comment"]
+    assert not FiringRow.objects.exists()
+
+
+def test_a_code_does_the_rest_where_the_farm_sends_no_mail() -> None:
+    first, other = job_in(Status.PENDING), submission.submit({**FOUR_FRAMES, "status": "blocked"})["id"]
+    callbacks.submitcallback({"triggers": f"killed-job-{first}", "code": "unblock-self, mail-status", "jobid": other})
+    verbs.kill(first)
+    firing = FiringRow.objects.get()
+    firings.carry_due()
+    firing.refresh_from_db()
+    assert (firing.state, queries.jobinfo(id=other)[0]["status"]) == ("done", "pending")
+    assert firing.message.endswith("no mail was sent: this farm sends no mail: its administrator sets FARM_MAIL_URL")
