@@ -145,6 +145,12 @@ def workerconfig(host: str) -> dict[str, Any]:
 def updateworkerresources(host: Any, resources: Any) -> list[str]:
     """Sets amounts of hosts over what their workers say; None takes a setting away."""
     found = _settings(resources, "resources")
+    shared = next((key for key in found if found[key] is not None and key.startswith(("license.", "global."))), None)
+    if shared:
+        raise Invalid(
+            f"{shared} is no resource of a host: licences and global resources belong to the whole farm",
+            field="resources", hint=f"Set it with updateresources({{{shared!r}: 5}}).",
+        )  # fmt: skip
     amounts = {key: None if value is None else amount(value, f"resources[{key!r}]") for key, value in found.items()}
     return _change(host, "resources", lambda row: _set(row, "set_resources", amounts), _listed(found))
 

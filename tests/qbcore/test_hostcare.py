@@ -120,6 +120,14 @@ def test_resources_that_cannot_be_are_refused_and_nothing_is_changed(wrong: Any)
     assert host("a1").totals == before
 
 
+@pytest.mark.parametrize("name", ["license.maya", "Global.x"])
+def test_what_the_farm_shares_is_not_set_at_a_host(name: str) -> None:
+    Hand("a1")
+    with pytest.raises(Invalid, match=r"belong to the whole farm\. Set it with updateresources"):
+        hostcare.updateworkerresources("a1", {name: 1})
+    assert not host("a1").set_resources
+
+
 def test_a_worker_answers_a_ping_until_its_lease_is_over() -> None:
     Hand("a1")
     assert hostcare.workerping("a1")
