@@ -23,6 +23,7 @@ from qbcore.errors import Invalid
 from qbcore.models import DependencyRow, JobRow, SubjobRow, WaitRow, WorkRow
 from qbcore.positions import FEW, at
 from qbcore.states import DONE, Hold, Status
+from qbcore.triggers import Link, parse_dependency
 from qbcore.writing import locked, on_postgres
 
 MEETS = {status.word: frozenset({status}) for status in DONE} | {"done": DONE}
@@ -228,7 +229,26 @@ def explain(child: JobRow) -> None:
     unmet |= set(waiting.order_by().values_list("parent_id", flat=True).distinct())
     parents = dict(JobRow.objects.filter(pk__in=unmet).values_list("pk", "status"))
     vain = [(one, parents.get(one)) for one in sorted(unmet) if parents.get(one, Status.KILLED) in DONE]
-    child.reason = in_vain(*vain[0]) if vain else f"waits for {child.dependency}" if unmet else ""
+    child.reason = in_vain(*vain[0]) if vain else f"waits for {in_words(child.dependency)}" if unmet else ""
+
+
+VERBS = {"complete": "complete", "failed": "fail", "killed": "be killed", "done": "end"}
+
+
+def in_words(dependency: str) -> str:
+    """'frames of sim and 38 to end': what a dependency asks for, without its syntax."""
+    return " and ".join(map(_in_words, parse_dependency(dependency)))
+
+
+def _in_words(one: Link) -> str:
+    if one.kind == "job":
+        what = one.target
+    elif one.kind == "subjob":
+        numbered = one.extra or (one.target.rpartition(".")[2].isdecimal() and "." in one.target)
+        what = f"{'subjob' if numbered else 'all subjobs of'} {one.target}{f'.{one.extra}' if one.extra else ''}"
+    else:
+        what = f"frame {one.extra} of {one.target}" if one.extra else f"frames of {one.target}"
+    return what if one.kind == "work" and one.state == "complete" else f"{what} to {VERBS[one.state]}"
 
 
 def in_vain(parent: int, status: int | None) -> str:

@@ -6,15 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
+from math import ceil
 
 from django.db import connection
+from django.db.models import Min
 
 from qbcore import events, views
 from qbcore.candidates import Amounts, Candidate, HostView, Meeting
 from qbcore.errors import BadExpression
 from qbcore.expressions import Expression, parse
-from qbcore.models import JobRow
+from qbcore.models import HostRow, JobRow, WorkRow
 from qbcore.plan import explain, may_start
 from qbcore.reservations import parse_reservations, per_subjob
 from qbcore.states import Status
@@ -116,10 +119,77 @@ def _summed(found: Candidate, farm: Farm) -> str:
     ready = against.pop("", 0)
     if ready:
         return f"waits for its turn: {_hosts(ready)} can take it"
+    return _told(against, found, farm) + (_unknown(found, farm) if "requirements" in against else "")
+
+
+def _told(against: Counter[str], found: Candidate, farm: Farm) -> str:
     parts = sorted(against.items(), key=lambda part: (part[0] != SLOT, -part[1], part[0]))
     if len(parts) == 1 and parts[0][0] in _ALL:
         return _ALL[parts[0][0]](found, farm)
     return "; ".join(_part(label, count, found) for label, count in parts)
+
+
+def _unknown(found: Candidate, farm: Farm) -> str:
+    """The operands that no host has, or the job has not: more often a slip of the pen than a wish."""
+    try:
+        names = parse(found.requirements).names
+    except BadExpression:
+        return ""
+    meetings = [Meeting(farm.facts(host, emptied=False), found) for host in farm.hosts]
+    lacking = [name for name in names if all(meeting.get(name) is None for meeting in meetings)]
+    owners = {"host.": "no host has", "job.": "the job has no"}
+    said = (f"{word} {name}" for start, word in owners.items() for name in lacking if name.startswith(start))
+    return "".join(f"; {one}" for one in said)
+
+
+STANDARD = frozenset(
+    f"host.{name}"
+    for name in (
+        *("name", "state", "os", "architecture", "cluster", "groups", "restrictions", "flags", "jobtypes"),
+        *("processors", "memory"),
+    )
+)
+"""What every host has."""
+
+
+def warnings(requirements: Iterable[str]) -> dict[str, str]:
+    """For those of the requirements that name facts which no host reports a sentence about them."""
+    texts = set(filter(None, requirements))
+    strange = {text for text in texts if parse(text).warnings(STANDARD)}
+    hosts = list(HostRow.objects.values_list("properties", "totals")) if strange else []
+    if not hosts:
+        return {}
+    known = STANDARD | {f"host.{name.lower()}" for host in hosts for facts in host for name in facts}
+    return {text: "; ".join(said) for text in strange if (said := parse(text).warnings(known))}
+
+
+STANDING = (Status.WAITING, Status.BLOCKED, Status.FAILED)
+
+
+def standing(rows: Iterable[JobRow]) -> dict[int, str]:
+    """A sentence for each of these jobs that waits for retries, has only blocked frames left, or has failed."""
+    now = clock()
+    rows = [row for row in rows if row.status in STANDING]
+    waiting = WorkRow.objects.filter(
+        job_id__in=[row.pk for row in rows if row.status == Status.WAITING], status=Status.WAITING
+    )
+    due = dict(waiting.order_by().values_list("job_id").annotate(first=Min("wait_until")))
+    said = {row.pk: _standing(row, due.get(row.pk), now) for row in rows}
+    return {job: text for job, text in said.items() if text}
+
+
+def _standing(row: JobRow, due: datetime | None, now: datetime) -> str:
+    if row.status == Status.WAITING:
+        return f"waits {max(1, ceil((due - now).total_seconds())):,} s for retries" if due else ""
+    if row.status == Status.FAILED:
+        failed, count, unit = row.n_failed, row.todo, "frame"
+        if not failed:
+            failed, count, unit = row.s_failed, row.cpus, "subjob"
+        return f"{failed:,} of {count:,} {unit}{'s' * (count != 1)} failed"
+    if row.held or not row.n_blocked:
+        return ""
+    every = "all its frames" if row.n_blocked == row.todo else "all frames that are left"
+    return f"{every} are blocked: unblock them"
 
 
 class Alike:

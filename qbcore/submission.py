@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +12,13 @@ from qbcore import acting, callbacks, dependencies, events, fields, filling, fol
 from qbcore.constants import FLAGS
 from qbcore.control import growth
 from qbcore.control import jobs as job_control
-from qbcore.errors import Invalid, QubeError, Refused
+from qbcore.errors import Conflict, Invalid, QubeError, Refused
 from qbcore.ids import flatten
 from qbcore.models import JobRow, SubmissionRow
 from qbcore.objects import SubmitResult
 from qbcore.permissions import digest, may, need
 from qbcore.queries import jobs_of
+from qbcore.reasons import warnings
 from qbcore.states import DONE, Hold
 from qbcore.triggers import parse_dependency
 from qbcore.writing import clock, locked, writing
@@ -66,7 +68,7 @@ def _submit(given: Sequence[Any], key: str) -> list[int]:
     actor = acting.current()
     need(actor, "submit")
     now = clock()
-    call = _call(actor.name, key, now)
+    call = _call(actor.name, key, given, now)
     if call and call.jobs:
         return [int(job) for job in call.jobs]
     stored = _store([_row(job, actor, now) for job in given], now)
@@ -87,11 +89,15 @@ def _former_groups(stored: Sequence[JobRow], given: Sequence[Mapping[str, Any]])
     return {row.pk: jobspec.number(job, "pgrp", 0) for row, job in pairs if "id" in job}
 
 
-def _call(user: str, key: str, now: datetime) -> SubmissionRow | None:
+def _call(user: str, key: str, given: Sequence[Any], now: datetime) -> SubmissionRow | None:
     """The row of a call that carries a key: of two that come at once, the second waits here for the first."""
     if not key:
         return None
-    row, _ = SubmissionRow.objects.get_or_create(key=digest(f"{user} {key}"), defaults={"user": user, "at": now})
+    body = digest(json.dumps(given, sort_keys=True, default=repr))
+    new = {"user": user, "at": now, "digest": body}
+    row, _ = SubmissionRow.objects.get_or_create(key=digest(f"{user} {key}"), defaults=new)
+    if row.digest not in (body, ""):  # rows of older versions have none
+        raise Conflict(f"Idempotency-Key: the key {key[:60]!r} was used for another submission: use a new one.")
     return row
 
 
@@ -130,11 +136,19 @@ def _store(rows: Sequence[tuple[JobRow, Agenda]], now: datetime) -> list[JobRow]
     _group(jobs)
     filling.insert(rows, now)
     job_control.begin(jobs, now)
-    effects = ((row.pk, f"{row.name}, {row.todo:,} frames" if row.todo else row.name) for row in jobs)
-    history.record_many("submit", effects, now=now)
+    history.record_many("submit", _effects(jobs), now=now)
     for row in jobs:
         folding.began(row, now)
     return jobs
+
+
+def _effects(jobs: Sequence[JobRow]) -> Iterator[tuple[int, str]]:
+    """What history says of each: its name, its size, and what its requirements ask for in vain."""
+    strange = warnings(row.requirements for row in jobs)
+    for row in jobs:
+        said = f"{row.name}, {row.todo:,} frames" if row.todo else row.name
+        warning = strange.get(row.requirements)
+        yield row.pk, f"{said}; {warning}" if warning else said
 
 
 def _blocked(agenda: Agenda) -> int:

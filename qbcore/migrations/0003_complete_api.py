@@ -23,6 +23,11 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddField(
+            model_name='submissionrow',
+            name='digest',
+            field=models.CharField(blank=True, default='', max_length=64),
+        ),
+        migrations.AddField(
             model_name='dependencyrow',
             name='extra',
             field=models.TextField(default=''),

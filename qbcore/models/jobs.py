@@ -253,6 +253,7 @@ class SubmissionRow(models.Model):
     key = models.CharField(max_length=64, primary_key=True)
     user = models.TextField()
     jobs = models.JSONField(default=list)
+    digest = models.CharField(max_length=64, default="", blank=True)  # of what was submitted
     at = models.DateTimeField()
 
     class Meta:

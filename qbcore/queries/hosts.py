@@ -14,7 +14,7 @@ from qbcore.models import GrantRow, HostRow, SubjobRow
 from qbcore.objects import Host, Subjob
 from qbcore.permissions import need
 from qbcore.queries.filters import filtered, stamp, wanted
-from qbcore.queries.jobs import subjob_object
+from qbcore.queries.jobs import subjob_objects
 from qbcore.states import PLACED, HostState
 from qbcore.views import used_of
 
@@ -110,8 +110,8 @@ def host_object(row: HostRow, grants: Iterable[GrantRow]) -> Host:
 def _add_host_subjobs(hosts: list[Host], rows: list[HostRow]) -> None:
     by_host: dict[int | None, list[Subjob]] = defaultdict(list)
     placed = SubjobRow.objects.filter(status__in=PLACED, host_id__in=[row.pk for row in rows])
-    grants = {grant.pk: grant.taken for grant in GrantRow.objects.filter(pk__in=placed.values("grant_id"))}
-    for subjob in placed.order_by("job_id", "idx"):
-        by_host[subjob.host_id].append(subjob_object(subjob, grants.get(subjob.grant_id or 0)))
-    for host, row in zip(hosts, rows, strict=True):
-        host["subjobs"] = by_host[row.pk]
+    ordered = placed.order_by("job_id", "idx")
+    for row, subjob in zip(ordered, subjob_objects(ordered), strict=True):
+        by_host[row.host_id].append(subjob)
+    for host, known in zip(hosts, rows, strict=True):
+        host["subjobs"] = by_host[known.pk]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import compress
 from typing import Any
 
-from django.db.models import F, TextField, Value
+from django.db.models import F, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 
@@ -15,14 +15,14 @@ from qbcore import acting, constants
 from qbcore.errors import Invalid
 from qbcore.ids import flatten, parse_job_or_subjob
 from qbcore.jobspec import PRODUCTION
-from qbcore.models import JobRow, SubjobRow
+from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow
 from qbcore.objects import Job, Subjob, Work
 from qbcore.permissions import visible_jobs
 from qbcore.queries.agendas import items
 from qbcore.queries.callbacks import callbacks_of
 from qbcore.queries.filters import filtered, number, stamp, wanted, when
 from qbcore.queries.tallies import unfolded
-from qbcore.reasons import reasons
+from qbcore.reasons import reasons, standing
 from qbcore.states import Status, rollup
 
 JOB_COLUMNS = [
@@ -86,7 +86,7 @@ def jobinfo(
     known = unfolded()
     jobs = [job_object(row, known.get(row.pk)) for row in found]
     _add(jobs, {*fields, *compress(PARTS, (agenda, subjobs, callbacks))})
-    _add_reasons(jobs, fields)
+    _add_reasons(jobs, found, fields)
     return jobs
 
 
@@ -95,12 +95,13 @@ def jobs_of(ids: Iterable[int]) -> list[Job]:
     return [job_object(row) for row in JobRow.objects.filter(pk__in=list(ids)).order_by("pk")]
 
 
-def _add_reasons(jobs: list[Job], fields: Iterable[str]) -> None:
+def _add_reasons(jobs: list[Job], rows: Iterable[JobRow], fields: Iterable[str]) -> None:
     """Why jobs wait, for all when it is asked for, else while they are few: every host is asked for each."""
-    mute = [job["id"] for job in jobs if job["status"] == "pending" and not job["reason"]]
-    if not mute or (len(mute) > FEW and "reason" not in fields):
-        return
-    said = reasons(mute)
+    mute = [row for row in rows if not row.reason]
+    said = standing(mute)
+    pending = [row.pk for row in mute if row.status == Status.PENDING]
+    if pending and (len(pending) <= FEW or "reason" in fields):
+        said |= reasons(pending)
     for job in jobs:
         job["reason"] = said.get(job["id"], job["reason"])
 
@@ -188,23 +189,33 @@ def _add_agendas(jobs: list[Job]) -> None:
 
 def _add_subjobs(jobs: list[Job]) -> None:
     by_job: dict[int, list[Subjob]] = defaultdict(list)
-    for row in SubjobRow.objects.filter(job_id__in=[job["id"] for job in jobs]).order_by("job_id", "idx"):
-        by_job[row.job_id].append(subjob_object(row))
+    rows = SubjobRow.objects.filter(job_id__in=[job["id"] for job in jobs]).order_by("job_id", "idx")
+    for subjob in subjob_objects(rows):
+        by_job[subjob["pid"]].append(subjob)
     for job in jobs:
         job["subjobs"] = by_job[job["id"]]
 
 
-def subjob_object(row: SubjobRow, taken: Mapping[str, Any] | None = None) -> Subjob:
+def subjob_objects(rows: QuerySet[SubjobRow]) -> list[Subjob]:
+    """The subjobs with what their open grants take, and the addresses of their hosts."""
+    grants = GrantRow.objects.filter(pk__in=rows.order_by().values("grant_id"), ended__isnull=True)
+    taken: dict[int | None, Any] = dict(grants.values_list("pk", "taken"))
+    hosts = HostRow.objects.filter(pk__in=rows.order_by().values("host_id"))
+    addresses: dict[int | None, str] = dict(hosts.values_list("pk", "address"))
+    return [_subjob_object(row, taken.get(row.grant_id) or {}, addresses.get(row.host_id) or "") for row in rows]
+
+
+def _subjob_object(row: SubjobRow, taken: Mapping[str, Any], address: str) -> Subjob:
     return Subjob(
         {
             "pid": row.job_id,
             "id": row.idx,
             "host": row.host_name,
-            "address": "",
+            "address": address,
             "status": Status(row.status).word,
             "count": 1 if row.timestart else 0,
             "retry": row.retries,
-            "allocations": ",".join(f"{key}={value:g}" for key, value in (taken or {}).items()),
+            "allocations": ",".join(f"{key}={value:g}" for key, value in sorted(taken.items())),
             "timestart": stamp(row.timestart),
             "timecomplete": stamp(row.timecomplete),
             "lastupdate": stamp(row.updated),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qbcore import folding, queries, submission, verbs
+from qbcore import folding, links, queries, submission, verbs
 from qbcore.errors import Invalid, QubeError
 from qbcore.models import DependencyRow, JobRow
 from qbcore.states import Status
@@ -49,7 +49,7 @@ MEETS = {
 def test_a_child_is_let_go_by_the_end_that_it_waits_for(link: str, how: Status) -> None:
     parent = job_in(Status.PENDING)
     child = child_of(f"link-{link}-{parent}")
-    assert (status(child), reason(child)) == ("blocked", f"waits for link-{link}-{parent}")
+    assert (status(child), reason(child)) == ("blocked", f"waits for {parent} to {links.VERBS[link.split('-')[0]]}")
     submission.modify({"cpus": 1}, child)
     verbs.suspend(child)  # neither lets it go
     end(parent, how)
@@ -148,7 +148,7 @@ def test_a_parent_that_lives_again_is_waited_for_in_hope() -> None:
     child = child_of(parent)
     assert reason(child) == f"waits for {parent}, which was killed"
     verbs.retry(parent)
-    assert (status(child), reason(child)) == ("blocked", f"waits for {parent}")
+    assert (status(child), reason(child)) == ("blocked", f"waits for {parent} to complete")
 
 
 def test_what_came_true_is_forgotten_when_the_parent_lives_again() -> None:

@@ -38,7 +38,7 @@ def test_each_item_is_let_go_by_the_item_of_its_frame() -> None:
     parent = submit("1", "2", "3")
     child = submit("3", "2", "1", dependency=f"complete-work-{parent}")
     assert statuses(child) == ["blocked"] * 3
-    assert job(child) == ("blocked", f"waits for complete-work-{parent}")
+    assert job(child) == ("blocked", f"waits for frames of {parent}")
     finish(parent, "2")
     assert statuses(child) == ["blocked", "pending", "blocked"]
     finish(parent, "1", "3")
@@ -112,7 +112,7 @@ def test_items_that_wait_in_vain_say_so_and_a_retry_gives_hope() -> None:
     assert statuses(child) == ["complete", "blocked"]
     assert job(child) == ("blocked", f"waits for {parent}, which failed")
     verbs.retrywork(f"{parent}:2")
-    assert job(child) == ("blocked", f"waits for complete-work-{parent}")
+    assert job(child) == ("blocked", f"waits for frames of {parent}")
     drive(Hand("render-02"))
     assert (statuses(child), job(child)) == (["complete", "complete"], ("complete", ""))
 
@@ -171,7 +171,7 @@ def test_a_long_item_waits_for_all_that_it_covers() -> None:
 def test_a_job_waits_for_the_item_that_is_named() -> None:
     parent = submit("1", "2", "3", label="sim")
     one, two = submit("9", dependency=f"complete-work-{parent}:2"), submit("9", dependency=f"done-work-{parent}:1-2")
-    assert job(one) == ("blocked", f"waits for complete-work-{parent}:2")
+    assert job(one) == ("blocked", f"waits for frame 2 of {parent}")
     finish(parent, "2")
     assert (job(one), job(two)[0]) == (("pending", ""), "blocked")
     verbs.killwork(f"{parent}:1")

@@ -178,7 +178,7 @@ def test_a_job_whose_turn_comes_says_so() -> None:
 
 def test_a_stored_reason_stands() -> None:
     parent = submit()
-    assert reason(submit(dependency=str(parent))) == f"waits for {parent}"
+    assert reason(submit(dependency=str(parent))) == f"waits for {parent} to complete"
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.PENDING])

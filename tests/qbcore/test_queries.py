@@ -10,7 +10,7 @@ import pytest
 from qbcore import acting, constants, folding, queries, submission, verbs
 from qbcore.acting import Actor
 from qbcore.errors import Invalid, Refused
-from qbcore.models import JobRow
+from qbcore.models import HostRow, JobRow
 from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand, job_in
 from tests.make import make_attempt, make_history, make_host, make_job
@@ -287,3 +287,18 @@ def test_a_regular_expression_does_not_find_what_is_empty() -> None:
     make_job(name="two")
     assert [job["name"] for job in queries.jobinfo(filters={"label": "~^b"})] == ["one"]
     assert [job["name"] for job in queries.jobinfo(filters={"label": ["~^b", ""]})] == ["one", "two"]
+
+
+def test_a_subjob_says_what_it_takes_and_where_its_host_is(django_assert_num_queries: Any) -> None:
+    number = submission.submit({**FOUR_FRAMES, "reservations": "host.processors=2"})["id"]
+    hand = Hand(slots=2)
+    HostRow.objects.update(address="10.0.0.7")
+    hand.begin()
+    folding.sweep()
+    for rows in (queries.jobinfo(id=number, subjobs=True), queries.hostinfo(subjobs=True)):
+        one = rows[0]["subjobs"][0]
+        assert (one["allocations"], one["address"]) == ("host.processors=2", "10.0.0.7")
+    waiting = queries.jobinfo(id=number, subjobs=True)[0]["subjobs"][1]
+    assert (waiting["allocations"], waiting["address"]) == ("", "")
+    with django_assert_num_queries(5):  # jobs, what is not folded, subjobs, grants, hosts
+        queries.jobinfo(id=number, subjobs=True)

@@ -13,7 +13,7 @@ import qb
 from qbcore import acting, jobspec, queries, submission, verbs
 from qbcore.acting import Actor
 from qbcore.archive import archivejob, recoverjob
-from qbcore.errors import Invalid, QubeError, Refused
+from qbcore.errors import Conflict, Invalid, QubeError, Refused
 from qbcore.models import HistoryRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand, drive, job_in
@@ -259,6 +259,13 @@ def test_a_repeated_call_answers_what_is_left_of_the_first() -> None:
     first = submission.submit(LINE, LINE, _key="k")
     verbs.remove(first[0]["id"])
     assert [job["id"] for job in submission.submit(LINE, LINE, _key="k")] == [first[1]["id"]]
+
+
+def test_a_key_that_was_used_for_another_submission_is_a_conflict() -> None:
+    submission.submit(LINE, _key="k")
+    with pytest.raises(Conflict, match="key 'k' was used for another submission: use a new one"):
+        submission.submit({**LINE, "priority": 7}, _key="k")
+    assert JobRow.objects.count() == 1
 
 
 def test_a_refused_call_does_not_use_its_key_up() -> None:
