@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from qbcore import folding, submission
-from qbcore.links import MEETS
+from qbcore.links import MEETS, in_words
 from qbcore.models import DeltaRow, DependencyRow, JobRow, WaitRow, WorkRow
 from qbcore.states import DONE, Status
 from tests.hand import Frame, Hand, drive
@@ -53,7 +53,7 @@ def explained(job: JobRow) -> bool:
         return JobRow.objects.get(pk=int(named[1])).status in DONE
     parents = DependencyRow.objects.filter(job_id=job.pk).values("parent_id")
     waiting = JobRow.objects.filter(pk__in=parents).exclude(status__in=DONE)
-    return job.reason == f"waits for {job.dependency}" and waiting.exists()
+    return job.reason == f"waits for {in_words(job.dependency)}" and waiting.exists()
 
 
 class Draining(TestCase):
