@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from math import ceil
 
@@ -168,19 +167,25 @@ STANDING = (Status.WAITING, Status.BLOCKED, Status.FAILED)
 
 def standing(rows: Iterable[JobRow]) -> dict[int, str]:
     """A sentence for each of these jobs that waits for retries, has only blocked frames left, or has failed."""
-    now = clock()
     rows = [row for row in rows if row.status in STANDING]
-    waiting = WorkRow.objects.filter(
-        job_id__in=[row.pk for row in rows if row.status == Status.WAITING], status=Status.WAITING
-    )
-    due = dict(waiting.order_by().values_list("job_id").annotate(first=Min("wait_until")))
-    said = {row.pk: _standing(row, due.get(row.pk), now) for row in rows}
+    due = _due([row.pk for row in rows if row.status == Status.WAITING])
+    said = {row.pk: _standing(row, due.get(row.pk)) for row in rows}
     return {job: text for job, text in said.items() if text}
 
 
-def _standing(row: JobRow, due: datetime | None, now: datetime) -> str:
+def _due(jobs: list[int]) -> dict[int, int]:
+    """Seconds until the first item of each job is tried again."""
+    if not jobs:
+        return {}
+    now = clock()
+    items = WorkRow.objects.filter(job_id__in=jobs, status=Status.WAITING).order_by()
+    first = items.values_list("job_id").annotate(first=Min("wait_until"))
+    return {job: max(1, ceil((due - now).total_seconds())) for job, due in first if due}
+
+
+def _standing(row: JobRow, due: int | None) -> str:
     if row.status == Status.WAITING:
-        return f"waits {max(1, ceil((due - now).total_seconds())):,} s for retries" if due else ""
+        return f"waits {due:,} s for retries" if due else ""
     if row.status == Status.FAILED:
         failed, count, unit = row.n_failed, row.todo, "frame"
         if not failed:
