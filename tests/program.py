@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import looping
+from qbcore import folding, looping, submission
 from qbcore.acting import Actor, acting_as
-from qbcore.models import AttemptRow
+from qbcore.models import AttemptRow, JobRow, SubjobRow, WorkRow
 from qbcore.objects import Work
+from qbcore.states import Status
 from tests.hand import Frame, Hand
 
 LOOP = {"prototype": "loop", "cpus": 1, "agenda": [{"name": str(number)} for number in range(1, 5)]}
@@ -55,3 +56,29 @@ def programs(hand: Hand) -> list[Program]:
     found, hand.frames = hand.frames, []
     hand.sync(running=[frame["attempt"] for _, frame in found])
     return [Program(hand, grant, frame) for grant, frame in found if frame["pos"] == -1]
+
+
+def submit(**given: Any) -> int:
+    return int(submission.submit({**LOOP, **given})["id"])
+
+
+def start(hand: Hand | None = None) -> Program:
+    [program] = programs(hand or Hand(slots=1))
+    return program
+
+
+def items() -> list[str]:
+    return [Status(one).word for one in WorkRow.objects.order_by("pos").values_list("status", flat=True)]
+
+
+def places() -> list[str]:
+    return [Status(one).word for one in SubjobRow.objects.order_by("idx").values_list("status", flat=True)]
+
+
+def endings(pos: int) -> list[str]:
+    return list(AttemptRow.objects.filter(pos=pos).order_by("pk").values_list("ending", flat=True))
+
+
+def word(job: int) -> str:
+    folding.sweep()
+    return Status(JobRow.objects.get(pk=job).status).word

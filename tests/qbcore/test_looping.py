@@ -10,39 +10,12 @@ from qbcore import folding, looping, queries, submission, verbs
 from qbcore.acting import Actor, acting_as
 from qbcore.errors import Invalid, Refused
 from qbcore.listing import frames
-from qbcore.models import AttemptRow, HostRow, JobRow, SubjobRow, WorkRow
+from qbcore.models import AttemptRow, HostRow
 from qbcore.objects import Job, Work
-from qbcore.states import Status
 from tests.hand import FOUR_FRAMES, Hand
-from tests.program import LOOP, Program, programs
+from tests.program import endings, items, places, programs, start, submit, word
 
 pytestmark = pytest.mark.django_db
-
-
-def submit(**given: Any) -> int:
-    return int(submission.submit({**LOOP, **given})["id"])
-
-
-def start(hand: Hand | None = None) -> Program:
-    [program] = programs(hand or Hand(slots=1))
-    return program
-
-
-def items() -> list[str]:
-    return [Status(one).word for one in WorkRow.objects.order_by("pos").values_list("status", flat=True)]
-
-
-def places() -> list[str]:
-    return [Status(one).word for one in SubjobRow.objects.order_by("idx").values_list("status", flat=True)]
-
-
-def endings(pos: int) -> list[str]:
-    return list(AttemptRow.objects.filter(pos=pos).order_by("pk").values_list("ending", flat=True))
-
-
-def word(job: int) -> str:
-    folding.sweep()
-    return Status(JobRow.objects.get(pk=job).status).word
 
 
 def test_a_program_does_its_items_one_by_one_and_its_job_is_complete() -> None:

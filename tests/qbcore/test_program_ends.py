@@ -7,41 +7,14 @@ from typing import Any
 
 import pytest
 
-from qbcore import folding, hosts, logs, looping, submission, verbs
+from qbcore import hosts, logs, looping, verbs
 from qbcore.constants import FLAGS
-from qbcore.models import AttemptRow, HostRow, JobRow, SubjobRow, WorkRow
-from qbcore.states import Status
+from qbcore.models import AttemptRow, HostRow, JobRow, WorkRow
 from qbcore.writing import clock
 from tests.hand import Hand, Obedient
-from tests.program import LOOP, Program, programs
+from tests.program import Program, endings, items, places, programs, start, submit, word
 
 pytestmark = pytest.mark.django_db
-
-
-def submit(**given: Any) -> int:
-    return int(submission.submit({**LOOP, **given})["id"])
-
-
-def start(hand: Hand | None = None) -> Program:
-    [program] = programs(hand or Hand(slots=1))
-    return program
-
-
-def items() -> list[str]:
-    return [Status(one).word for one in WorkRow.objects.order_by("pos").values_list("status", flat=True)]
-
-
-def places() -> list[str]:
-    return [Status(one).word for one in SubjobRow.objects.order_by("idx").values_list("status", flat=True)]
-
-
-def endings(pos: int) -> list[str]:
-    return list(AttemptRow.objects.filter(pos=pos).order_by("pk").values_list("ending", flat=True))
-
-
-def word(job: int) -> str:
-    folding.sweep()
-    return Status(JobRow.objects.get(pk=job).status).word
 
 
 def test_a_killed_program_loses_its_item() -> None:
