@@ -15,6 +15,8 @@ from qbcore.errors import Invalid
 
 PAUSE = 1.0
 PIECE = 1024 * 1024
+LONGEST = 64 * 1024
+"""Characters of a line that are kept back for its end; a longer one is printed in parts."""
 CUT = "�"
 """What a character becomes of which only a part is there."""
 OVER = ("complete", "failed", "killed")
@@ -59,23 +61,46 @@ def _print(fetch: Fetch, given: argparse.Namespace, printer: Printer) -> None:
 
 
 def _follow(streams: tuple[str, ...], given: argparse.Namespace, printer: Printer) -> None:
-    """Prints what is new in each log once a second; after the last job has ended, what came until then."""
+    """Prints the new lines of each log once a second; after the last job has ended, what came until then.
+
+    A line waits for its end, else the line of another log would start within it.
+    """
     read: dict[tuple[str, str], int] = {}
+    lines: dict[tuple[str, str], str] = {}
     while True:
         jobs = surface.jobinfo(id=given.jobid)
         is_over = all(job["status"] in OVER for job in jobs)
         for stream in streams:
-            for text in _news(getattr(surface, stream), stream, given, read, whole=is_over):
-                printer.raw(text)
+            for name, text in _news(getattr(surface, stream), stream, given, read, whole=is_over):
+                printer.raw(_whole_lines(lines, (stream, name), text))
         if is_over:
+            _print_rests(lines, printer)
             return
         time.sleep(PAUSE)
 
 
+def _whole_lines(lines: dict[tuple[str, str], str], log: tuple[str, str], text: str) -> str:
+    """The lines that *text* completes; what follows the last of them waits in *lines*."""
+    whole, end, rest = (lines.get(log, "") + text).rpartition("\n")
+    rest, given = ("", rest) if len(rest) > LONGEST else (rest, "")
+    lines[log] = rest
+    return whole + end + given
+
+
+def _print_rests(lines: dict[tuple[str, str], str], printer: Printer) -> None:
+    """The last lines that nothing ended, each on a line of its own."""
+    for rest in lines.values():
+        if rest:
+            printer.line(rest)
+
+
 def _news(
     fetch: Fetch, stream: str, given: argparse.Namespace, read: dict[tuple[str, str], int], *, whole: bool
-) -> Iterator[str]:
-    """What each subjob's log has grown by. Unless *whole*, a character that is only half there waits for its rest."""
+) -> Iterator[tuple[str, str]]:
+    """What each subjob's log has grown by, with the subjob's name.
+
+    Unless *whole*, a character that is only half there waits for its rest.
+    """
     for row in fetch(*given.jobid, pos=0, len=0):
         name = f"{row['jobid']}.{row['subid']}"
         start = read.setdefault((stream, name), given.pos)
@@ -84,7 +109,7 @@ def _news(
             text, taken = _piece(fetch, name, start, length, whole=whole)
             if not taken:
                 break
-            yield text
+            yield name, text
             start = read[stream, name] = start + taken
 
 

@@ -131,5 +131,10 @@ def bring_back(farm: Farm, job: int, animation: Animation) -> None:
     again = farm.api().submit(template)[0]["id"]
     assert again != job
     over = farm.until(lambda: farm.api().over(again), "the job is rendered again", RENDERING)
-    assert over["status"] == "complete"
+    assert over["status"] == "complete", ends(farm, again)
     animation.check()
+
+
+def ends(farm: Farm, job: int) -> list[tuple[object, ...]]:
+    """How the attempts of a job ended that did not complete, for the one who reads a failed test."""
+    return farm.rows(f"SELECT * FROM attempt WHERE job_id = {job} AND status <> 'complete'")
