@@ -13,6 +13,8 @@ from qbcore.models.hosts import (
     HostRow,
     JoinTokenRow,
     ResourceRow,
+    SampleRow,
+    ThumbnailRow,
     TrackRow,
 )
 from qbcore.models.jobs import (
@@ -48,9 +50,11 @@ __all__ = [
     "RoleRow",
     "RunRow",
     "RunTargetRow",
+    "SampleRow",
     "SubjobRow",
     "SubmissionRow",
     "TermRow",
+    "ThumbnailRow",
     "TokenRow",
     "TrackRow",
     "WaitRow",

@@ -37,11 +37,32 @@ class HostRow(models.Model):
     told = models.JSONField(default=dict)  # resources and properties as the worker says them
     set_properties = models.JSONField(default=dict)  # what operators set; it wins over what the worker says
     set_resources = models.JSONField(default=dict)
+    lock_slots = models.IntegerField(default=0)  # so many of its processors are given to nobody
+    calendar = models.TextField(default="")  # when in the week it is locked: "mon-fri 09:00-18:00, sat 10:00-12:00"
+    drain = models.CharField(max_length=8, default="", blank=True)  # takes nothing; empty, it does: stay, restart, stop
+    protocol = models.SmallIntegerField(default=1)  # that its worker speaks
+    facts = models.JSONField(default=dict)  # what else its worker tells of it: kernel, processor, graphics cards
     updated = models.DateTimeField()
 
     class Meta:
         db_table = "host"
         indexes = [models.Index("state", "name", name="host_state")]
+
+
+class SampleRow(models.Model):
+    """How busy a host was in a minute: the mean of what its worker said. Kept for a time, for charts."""
+
+    pk = models.CompositePrimaryKey("host_id", "at")
+    host_id = models.BigIntegerField()
+    at = models.DateTimeField()  # the minute's beginning
+    cpu = models.FloatField(default=0)  # 0 to 1
+    memory = models.FloatField(default=0)  # MB
+    slots = models.IntegerField(default=0)  # processors taken by grants
+    count = models.IntegerField(default=1)  # how many readings the means are of
+
+    class Meta:
+        db_table = "sample"
+        indexes = [models.Index("at", name="sample_at")]
 
 
 class JoinTokenRow(models.Model):
@@ -70,10 +91,12 @@ class GrantRow(models.Model):
     ended = models.DateTimeField(null=True)
     ending = models.CharField(max_length=12, default="", blank=True)
     overdue = models.BooleanField(default=False)  # its timeout was announced
+    logs = models.CharField(max_length=8, default="", blank=True)  # its files: as they came, packed, or gone
 
     class Meta:
         db_table = "placement"
         indexes = [
+            models.Index("ended", name="grant_unpacked", condition=Q(logs="", ended__isnull=False)),
             models.Index("host_id", name="grant_open", condition=Q(ended__isnull=True)),
             models.Index("job_id", "idx", name="grant_job"),
         ]
@@ -111,6 +134,7 @@ class AttemptRow(models.Model):
     error_line = models.TextField(default="")
     error_key = models.TextField(default="")
     overdue = models.BooleanField(default=False)  # its timeout was announced
+    progress = models.SmallIntegerField(null=True)  # percent, as its output says
 
     class Meta:
         db_table = "attempt"
@@ -119,6 +143,26 @@ class AttemptRow(models.Model):
             models.Index("grant_id", name="attempt_open", condition=Q(ended__isnull=True)),
             models.Index("ended", name="attempt_failed", condition=Q(ending="failed")),
         ]
+
+
+class ThumbnailRow(models.Model):
+    """A small picture of a file that an attempt wrote, made by the worker that ran it."""
+
+    id = models.BigAutoField(primary_key=True)
+    job_id = models.BigIntegerField()
+    pos = models.IntegerField()
+    attempt_id = models.BigIntegerField()
+    number = models.SmallIntegerField(default=0)  # which of the attempt's files
+    path = models.TextField()  # of the file, as the job named it
+    width = models.IntegerField(default=0)  # of the file's picture, in pixels
+    height = models.IntegerField(default=0)
+    data = models.BinaryField()  # JPEG or PNG, at most 64 kB
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "thumbnail"
+        constraints = [models.UniqueConstraint("attempt_id", "number", name="thumbnail_once")]
+        indexes = [models.Index("job_id", "pos", name="thumbnail_job")]
 
 
 class ResourceRow(models.Model):

@@ -18,7 +18,7 @@ from qbcore.models import AttemptRow, HistoryRow, HostRow, JobRow
 from qbcore.permissions import may, need
 from qbcore.queries.filters import stamp
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 
 
 API_LEVEL = "6.0"

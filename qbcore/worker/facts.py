@@ -16,7 +16,7 @@ import psutil
 from qbcore.commands import PROTOTYPES
 from qbcore.remote.address import Address
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 _MB = 1024 * 1024
 
 
