@@ -28,27 +28,34 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "farm.settings")
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table. Times in seconds; `target` and `floor` are what `measured` is held against, if any."""
+    """One line of the table. `target` and `floor` are what `measured` is held against, if any.
+
+    `unit` is s (seconds), /s (of something a second: more is better), % (of a core) or MB.
+    """
 
     name: str
     measured: float
     target: float | None = None
     floor: float | None = None
     note: str = ""
+    unit: str = "s"
 
     def __str__(self) -> str:
         ratio = f"{self.measured / self.floor:.2f}x" if self.floor else ""
-        cells = (shown(self.measured), shown(self.target), shown(self.floor), ratio)
-        return f"{self.name:<58}" + "".join(f"{cell:>12}" for cell in cells) + f"  {self.note}"
+        cells = (*(shown(value, self.unit) for value in (self.measured, self.target, self.floor)), ratio)
+        return f"{self.name:<{NAME}}" + "".join(f"{cell:>12}" for cell in cells) + f"  {self.note}"
 
 
-def shown(seconds: float | None) -> str:
-    if seconds is None:
+def shown(value: float | None, unit: str = "s") -> str:
+    if value is None:
         return "-"
-    return f"{seconds * 1000:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
+    if unit != "s":
+        return f"{value:,.{0 if value >= 100 else 1}f} {unit}".replace(" /s", "/s")
+    return f"{value * 1000:.2f} ms" if value < 1 else f"{value:.2f} s"
 
 
-HEAD = f"{'':<58}{'measured':>12}{'target':>12}{'floor':>12}{'ratio':>12}"
+NAME = 66
+HEAD = f"{'':<{NAME}}{'measured':>12}{'target':>12}{'floor':>12}{'ratio':>12}"
 
 
 def timed(act: Callable[[], Any]) -> float:
