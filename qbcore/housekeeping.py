@@ -18,7 +18,20 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
-from qbcore import callbacks, events, failures, filling, firings, folding, hosts, logs, looping, resources, runs
+from qbcore import (
+    callbacks,
+    events,
+    failures,
+    filling,
+    firings,
+    folding,
+    hosts,
+    logkeeping,
+    logs,
+    looping,
+    resources,
+    runs,
+)
 from qbcore.control import work
 from qbcore.models import AttemptRow, DutyRow, ExclusionRow, GrantRow, JobRow, SubmissionRow, WorkRow
 from qbcore.states import Status
@@ -102,7 +115,7 @@ def forget() -> None:
 
 def _forget_logs() -> None:
     """Log folders whose job is no more."""
-    for shard in sorted((settings.FARM_DATA / "logs").glob("[0-9]*")):
+    for shard in sorted(logs.root().glob("[0-9]*")):
         kept = {int(entry.name) for entry in shard.iterdir() if entry.name.isdecimal()}
         alive = set(JobRow.objects.filter(pk__in=kept).values_list("pk", flat=True))
         for job in kept - alive:
@@ -122,6 +135,8 @@ DUTIES = (
     Duty("times", 1.0, callbacks.ring),
     Duty("timeouts", 2.0, callbacks.raise_timeouts),
     Duty("forget", 600.0, forget),
+    Duty("pack logs", 30.0, logkeeping.Aside(logkeeping.pack)),
+    Duty("retire logs", 600.0, logkeeping.Aside(logkeeping.retire)),
 )
 
 

@@ -29,7 +29,7 @@ DOORS = (
     *("permissions", "history", "tokens", "listing", "views", "reasons", "queries", "logs"),
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
     *("dependencies", "submission", "archiving", "hosts", "wrangling", "looping", "hostcare", "resources", "waiting"),
-    *("orders", "preference", "dispatch", "requests", "backend", "runs", "firings", "housekeeping"),
+    *("orders", "preference", "dispatch", "requests", "backend", "runs", "firings", "logkeeping", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from qbcore import logs, verbs
 from qbcore.errors import Invalid, NotFound, Refused
+from qbcore.logs import telling
 from qbcore.models import AttemptRow, GrantRow, HostRow, JobRow
 from tests.make import make_attempt, make_host, make_job
 
@@ -164,7 +165,7 @@ def test_both_streams_are_told_attempt_by_attempt(job: JobRow, host: HostRow) ->
 
 
 def test_one_reading_is_never_too_large(job: JobRow, host: HostRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "LARGEST_READ", 4)
+    monkeypatch.setattr(telling, "LARGEST_READ", 4)
     logs.append(host.pk, grant(job, host), "out", 0, b"0123456789")
     assert logs.read(job.pk, 0, "out") == (b"0123", 10)
     assert logs.read(job.pk, 0, "out", 8, 100) == (b"89", 10)
