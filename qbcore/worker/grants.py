@@ -12,7 +12,8 @@ from typing import Any
 from qbcore.commands import argv_for, cwd_for, environment, flight_argv
 from qbcore.errors import Invalid
 from qbcore.worker.jobtypes import JobType
-from qbcore.worker.process import NotStarted, Process, start
+from qbcore.worker.lineage import Lineage
+from qbcore.worker.process import NotStarted, Place, Process, start
 from qbcore.worker.reports import Report
 from qbcore.worker.spool import Spool
 
@@ -33,6 +34,7 @@ class Site:
     boot: str
     paths: Mapping[str, str] = field(default_factory=dict)
     jobtypes: Mapping[str, JobType] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
 
     def command(self, job: Mapping[str, Any], frame: Frame) -> list[str]:
         """What is started for a frame: its flight check, the program of the job's type, or the command line."""
@@ -44,7 +46,7 @@ class Site:
 
     def seen(self, job: Mapping[str, Any], frame: Frame) -> dict[str, str]:
         """The environment of what is started for a frame."""
-        env = environment(job, frame, self.environment)
+        env = {**environment(job, frame, self.environment), **self.lineage.variable(frame["attempt"])}
         custom = self.jobtypes.get(job["prototype"])
         return custom.environment(env) if custom else env
 
@@ -197,14 +199,10 @@ class Grant:
 
     def _started(self, frame: Frame) -> Attempt:
         out, err = self.out.size(), self.err.size()
-        process = start(
-            self._site.command(self.job, frame),
-            env=self._site.seen(self.job, frame),
-            cwd=cwd_for(self.job, self._site.paths) or self._site.home,
-            out=self.out.file,
-            err=self.err.file,
-            boot=self._site.boot,
-        )
+        cwd = cwd_for(self.job, self._site.paths) or self._site.home
+        place = Place(self._site.seen(self.job, frame), cwd, self.out.file, self.err.file)
+        command = self._site.command(self.job, frame)
+        process = start(command, place, boot=self._site.boot, lineage=self._site.lineage)
         return Attempt(frame, process, out, err)
 
     def _limit(self, attempt: Attempt) -> None:
@@ -241,7 +239,7 @@ class Grant:
             "signal": process.signal if process else None,
             "elapsed": round(process.elapsed(process.ended or 0), 6) if process else 0,
             "reason": reason,
-            "message": message or _signal_message(process),
+            "message": message or _message(process),
             "rss": process.rss if process else 0,
             "cpu": round(process.cpu, 6) if process else 0,
             "out": [attempt.out_from if attempt else out, out],
@@ -250,8 +248,12 @@ class Grant:
         }
 
 
-def _signal_message(process: Process | None) -> str:
-    if process is None or process.signal is None:
+def _message(process: Process | None) -> str:
+    if process is None:
+        return ""
+    if process.immortal:
+        return f"the system does not end its processes {', '.join(map(str, process.immortal))}: look at the host"
+    if process.signal is None:
         return ""
     try:
         return f"ended by signal {process.signal} ({signal.Signals(process.signal).name})"

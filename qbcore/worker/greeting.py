@@ -13,7 +13,9 @@ from typing import Any
 import orjson
 
 from qbcore.worker.client import PROTOCOL, BadToken, Client, Contradiction, NoAnswer, OtherVersion, Refusal, pauses
-from qbcore.worker.groups import Leader, end_leftovers
+from qbcore.worker.groups import Leader
+from qbcore.worker.leftovers import end_leftovers, traces
+from qbcore.worker.lineage import mark_of
 from qbcore.worker.state import Identity, StateFolder, Stopped
 
 log = logging.getLogger(__name__)
@@ -47,21 +49,26 @@ def identity(folder: StateFolder, client: Client, name: str, join: Path | None) 
     return known
 
 
-def end_leavings(folder: StateFolder) -> None:
-    """Ends process groups that a worker which was killed left running; their attempts are lost."""
+def end_leavings(folder: StateFolder) -> int:
+    """Ends what a worker that was killed left running, whose attempts are lost; how many processes that were."""
     records = folder.groups.records
-    ended = end_leftovers([Leader(*record) for record in records.values()])
+    leaders = [Leader(*record) for record in records.values()]
+    ended = end_leftovers(traces(leaders, mark_of(folder.path), folder.spool))
     if ended:
-        log.warning("ended %d process groups that an earlier worker had left running", ended)
+        log.warning("ended %d processes that an earlier worker had left running", ended)
     folder.groups.drop(list(records))
+    return ended
 
 
-def hello(folder: StateFolder, client: Client, facts: dict[str, Any]) -> Welcome:
-    """Begins a session, however long the answer takes. Raises Stopped when the supervisor does not want this worker."""
+def hello(folder: StateFolder, client: Client, facts: dict[str, Any], *, ended: int = 0) -> Welcome:
+    """Begins a session, however long the answer takes. Raises Stopped when the supervisor does not want this worker.
+
+    `ended`: how many processes of an earlier worker this one had to end.
+    """
     session = secrets.token_hex(16)
     previous = folder.previous_sessions()
     folder.keep_session(session, confirmed=False)
-    said = {"protocol": PROTOCOL, "session": session, "facts": facts, "held": _held(folder)}
+    said = {"protocol": PROTOCOL, "session": session, "facts": facts, "held": _held(folder), "ended": ended}
     for index, one in enumerate(previous):
         try:
             answer = _ask(client, "hello", {**said, "previous": one})

@@ -1,28 +1,37 @@
-"""Process groups as the system shows them: who is alive in a session, how to reach all of them, what is left over."""
+"""Processes as the system shows them, and how to reach one, or a group, and never another that bears its number."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 GRACE = 2.0  # seconds between asking a group to end and killing it
-_PAUSE = 0.02
-_TICKS = os.sysconf("SC_CLK_TCK")
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 _NOT_ALIVE = {"Z", "X"}
 
 
 class Seen(NamedTuple):
-    """A process in /proc; `started` in clock ticks since the machine started."""
+    """A process in /proc; `started` in clock ticks since the machine started, `rss` in bytes."""
 
     pid: int
     condition: str
+    parent: int
     group: int
     session: int
     started: int
+    rss: int
+
+    @property
+    def alive(self) -> bool:
+        """One that waits to be reaped is not."""
+        return self.condition not in _NOT_ALIVE
 
 
 class Leader(NamedTuple):
@@ -36,7 +45,7 @@ class Leader(NamedTuple):
 
 def ticks() -> int:
     """Now, on the clock of `Seen.started`."""
-    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS)
 
 
 def boot() -> str:
@@ -44,26 +53,49 @@ def boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
+def content(path: str) -> bytes:
+    """All of a small file of the system's, without a file object: this is done for every process."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return b"".join(iter(lambda: os.read(file, 65536), b""))
+    finally:
+        os.close(file)
+
+
 def look(pid: int) -> Seen | None:
     """The process of that number, None when there is none."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        text = content(f"/proc/{pid}/stat")
     except OSError:
         return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return Seen(pid, fields[0], int(fields[2]), int(fields[3]), int(fields[19]))
+    fields = text[text.rindex(b")") + 2 :].split()
+    condition, parent, group, session = fields[:4]
+    return Seen(pid, condition.decode(), int(parent), int(group), int(session), int(fields[19]), int(fields[21]) * PAGE)
 
 
 def everybody() -> Iterator[Seen]:
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit() and (seen := look(int(path.name))):
+    with os.scandir("/proc") as entries:
+        pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
+    yield from filter(None, map(look, pids))
+
+
+def by_parent() -> Mapping[int, list[Seen]]:
+    """All processes under the number of their parent."""
+    found: dict[int, list[Seen]] = defaultdict(list)
+    for seen in everybody():
+        found[seen.parent].append(seen)
+    return found
+
+
+def with_descendants(roots: Iterable[Seen], children: Mapping[int, list[Seen]]) -> Iterator[Seen]:
+    """These processes and all that descend from them, each once."""
+    todo, known = list(roots), set[int]()
+    while todo:
+        seen = todo.pop()
+        if seen.pid not in known:
+            known.add(seen.pid)
+            todo += children.get(seen.pid, ())
             yield seen
-
-
-def alive(sessions: Iterable[int]) -> list[Seen]:
-    """The living processes of these sessions. One that waits to be reaped is not alive."""
-    wanted = set(sessions)
-    return [seen for seen in everybody() if seen.session in wanted and seen.condition not in _NOT_ALIVE]
 
 
 def signal_group(group: int, number: int) -> bool:
@@ -77,40 +109,31 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def signal_session(session: int, *numbers: int) -> None:
-    """Reaches the leader's group at once and then those of its session that made groups of their own."""
-    for number in numbers:
-        signal_group(session, number)
-    for group in {seen.group for seen in alive([session])} - {session}:
-        for number in numbers:
-            signal_group(group, number)
+def signal_one(seen: Seen, *numbers: int) -> None:
+    """Reaches exactly the process that was seen: its number may be another's by now."""
+    with suppress(OSError):
+        handle = os.pidfd_open(seen.pid)
+        try:
+            now = look(seen.pid)
+            for number in numbers if now is not None and now.started == seen.started else ():
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
 
 
-def end_leftovers(leaders: Sequence[Leader]) -> int:
-    """Ends what an earlier worker left running, within about two graces; how many sessions there were."""
-    sessions = [leader.pid for leader in leaders if _is_left(leader)]
-    found = {seen.session for seen in alive(sessions)}
-    for session in found:
-        signal_session(session, signal.SIGTERM, signal.SIGCONT)
-    if not _gone(found, GRACE):
-        for session in found:
-            signal_session(session, signal.SIGKILL)
-        _gone(found, GRACE)
-    return len(found)
+def environment_of(pid: int) -> list[bytes]:
+    """NAME=value of the environment that the process was started with; nothing when it cannot be read."""
+    try:
+        return content(f"/proc/{pid}/environ").split(b"\0")
+    except OSError:
+        return []
 
 
-def _is_left(leader: Leader) -> bool:
-    """The leader itself, or its session without it: a number is not given out again while a session bears it."""
-    seen = look(leader.pid)
-    if leader.boot != boot():
-        return False
-    return seen is None or leader.earliest <= seen.started <= leader.latest
-
-
-def _gone(sessions: set[int], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(sessions):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_PAUSE)
-    return True
+def outputs_of(pid: int) -> set[tuple[int, int]]:
+    """The files (device, inode) to which its standard output and error go."""
+    found = set()
+    for number in (1, 2):
+        with suppress(OSError):
+            status = Path(f"/proc/{pid}/fd/{number}").stat()
+            found.add((status.st_dev, status.st_ino))
+    return found

@@ -13,6 +13,7 @@ from qbcore.worker.reports import PATIENCE, Reports
 from qbcore.worker.shipper import Shipper
 from qbcore.worker.spool import Spool
 from qbcore.worker.state import StateFolder
+from qbcore.worker.usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Holdings:
         self._folder = folder
         self._site = site
         self._slots = slots
+        self._usage = Usage(site.lineage)
         self._shipper = shipper
         self._sure = now
 
@@ -109,6 +111,7 @@ class Holdings:
 
     def tick(self, now: float) -> None:
         """Whatever time has come, and the end of what has ended."""
+        self._usage.tick([attempt.process for attempt in self.running()], now)
         for grant in self.grants.values():
             grant.tick(now)
             if grant.running and grant.running.process.gone:
@@ -141,7 +144,8 @@ class Holdings:
 
     def deadline(self, now: float) -> float:
         """When `tick` has something to do."""
-        return min((grant.deadline(now) for grant in self.grants.values()), default=math.inf)
+        look = self._usage.due(attempt.process for attempt in self.running())
+        return min(look, min((grant.deadline(now) for grant in self.grants.values()), default=math.inf))
 
     def due(self, now: float) -> float:
         """When the supervisor should be asked; infinity when nothing presses."""

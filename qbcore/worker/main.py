@@ -23,6 +23,7 @@ from qbcore.worker.grants import Site
 from qbcore.worker.greeting import end_leavings, hello, identity
 from qbcore.worker.groups import boot
 from qbcore.worker.jobtypes import discover
+from qbcore.worker.lineage import Lineage, mark_of
 from qbcore.worker.loop import Worker
 from qbcore.worker.state import StateFolder, Stopped
 
@@ -88,16 +89,18 @@ def run(options: Namespace) -> int:
 def _work(folder: StateFolder, options: Namespace) -> Worker:
     """The worker, joined and greeted."""
     address: Address = options.supervisor
-    end_leavings(folder)
+    ended = end_leavings(folder)
     client = Client(address)
     known = identity(folder, client, options.name, options.join)
     client.token = known.token
     types = discover(options.jobtypes)
-    welcome = hello(folder, client, facts(address, options.slots, types))
+    welcome = hello(folder, client, facts(address, options.slots, types), ended=ended)
     client.close()
     log.info("%s works for %s", known.name, address.url)
     env = account_environment(os.environ, address.url)
-    site = Site(env, home(env), boot(), welcome.paths, types)
+    lineage = Lineage(mark_of(folder.path))
+    lineage.adopt()
+    site = Site(env, home(env), boot(), welcome.paths, types, lineage)
     return Worker(folder, address, known.token, welcome, site)
 
 

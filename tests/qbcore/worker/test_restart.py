@@ -52,7 +52,7 @@ def test_what_a_killed_worker_left_running_is_ended_before_the_next_says_hello(
     assert not at_hello
     assert supervisor.hellos[1]["previous"] == supervisor.hellos[0]["session"]
     assert supervisor.hellos[1]["held"] == {}
-    assert "ended 1 process groups that an earlier worker had left running" in host.log()
+    assert "ended 2 processes that an earlier worker had left running" in host.log()
     assert len(supervisor.joins) == 1
 
 
