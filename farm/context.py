@@ -9,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from farm import keys
+from qbcore import diskspace
+from qbcore.acting import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,10 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "actor": getattr(request, "actor", None),
         "rooms": [(room, view in room.views) for room in ROOMS],
         "all_keys": keys.KEYS,
+        "disk_note": _disk_note(getattr(request, "actor", None)),
     }
+
+
+def _disk_note(actor: Actor | None) -> str:
+    """For those who can do something about it."""
+    return diskspace.space().advice if actor and actor.role in ("operator", "admin") else ""

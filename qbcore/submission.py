@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from qbcore import acting, callbacks, dependencies, events, fields, filling, folding, history, jobspec, verbs
+from qbcore import acting, callbacks, dependencies, diskspace, events, fields, filling, folding, history, jobspec, verbs
 from qbcore.constants import FLAGS
 from qbcore.control import growth
 from qbcore.control import jobs as job_control
@@ -71,6 +71,7 @@ def _submit(given: Sequence[Any], key: str) -> list[int]:
     call = _call(actor.name, key, given, now)
     if call and call.jobs:
         return [int(job) for job in call.jobs]
+    diskspace.need_room_for_jobs()
     stored = _store([_row(job, actor, now) for job in given], now)
     dependencies.link(stored, _former_groups(stored, given), now)
     callbacks.store([(row, job.get("callbacks")) for row, job in zip(stored, given, strict=True)], now)

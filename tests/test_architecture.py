@@ -26,7 +26,7 @@ SERVER_WORDS = (
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
-    *("permissions", "history", "tokens", "listing", "views", "reasons", "queries", "logs"),
+    *("permissions", "history", "tokens", "listing", "views", "reasons", "queries", "diskspace", "logs"),
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
     *("dependencies", "submission", "archiving", "hosts", "wrangling", "looping", "hostcare", "resources", "waiting"),
     *("orders", "preference", "dispatch", "requests", "backend", "runs", "firings", "logkeeping", "housekeeping"),

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from qbcore import diskspace
 from qbcore.hosts import active_hosts
 from qbcore.housekeeping import ticking
 
@@ -22,6 +23,7 @@ def parts() -> dict[str, str]:
         return {"database": f"does not answer: {type(error).__name__}"}
     found["database"] = "ok"
     found["redis"] = _redis()
+    found["disk"] = diskspace.space().advice or "ok"
     found["housekeeping"] = "ok" if ticking() else "has not ticked for 10 s: start manage.py housekeeping"
     found["hosts"] = "ok" if hosts else "no host is active: start a worker"
     return found
@@ -47,9 +49,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 unless every part is well and a host is active."""
+    """503 unless every part is well and a host is active; a disk that is only getting full is told and not yet ill."""
     found = parts()
-    return _answer(found, well=all(state == "ok" for state in found.values()))
+    ill = {name for name, state in found.items() if state != "ok"}
+    return _answer(found, well=ill <= {"disk"} and not (ill and diskspace.space().is_short))
 
 
 def _answer(found: dict[str, Any], *, well: bool) -> JsonResponse:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.db.models import Exists
 
+from qbcore import diskspace
 from qbcore.errors import Invalid, Refused
 from qbcore.logs.files import opened, size_of
 from qbcore.logs.handles import Handle, is_still_there, write_all
@@ -25,7 +26,7 @@ LONGEST_LOG = 1024**4
 def append(host: int, grant: int, stream: str, offset: int, data: bytes) -> int:
     """Writes bytes of *host* at their offset; answers how long the log is now. No bytes only ask for that.
 
-    Raises Invalid, Refused for another host's grant, Gone, and OSError when the disk does not take them.
+    Raises Invalid, Refused for another host's grant, Gone, and DiskFull when the disk does not take them.
     """
     if stream not in KINDS:
         raise Invalid(f"{stream!r} is no stream", field="stream", hint="Give out, err or marks.")
@@ -40,8 +41,9 @@ def append(host: int, grant: int, stream: str, offset: int, data: bytes) -> int:
         _check_wanted(job, grant)
     if not data:
         return size
-    while not (_write(file, offset, data) if _is_plain(file) else _write_late(file, grant, offset, data)):
-        pass  # it was packed, or its late pieces were, between the look and the lock
+    with diskspace.written():
+        while not (_write(file, offset, data) if _is_plain(file) else _write_late(file, grant, offset, data)):
+            pass  # it was packed, or its late pieces were, between the look and the lock
     if size <= SMALLEST < offset + len(data):
         _pack_again(grant)
     return max(size, offset + len(data))
