@@ -94,6 +94,8 @@ class Round:
         self.placed = {row.grant_id: row for row in rows}
 
     def run(self) -> None:
+        if "facts" in self.body:
+            hosts.restate(self.host, self.body["facts"], self.now)
         self._reports()
         self._gone()
         self._items()
@@ -103,6 +105,8 @@ class Round:
             self.answer["next"] = 0  # what came back has its turn once the fold has counted it
         elif self.body.get("room"):
             self._starts()
+        if self.host.drain and not self.open and (asked := hosts.asked(self.host)):
+            self.answer["asked"] = asked
         for job in self.touched:
             folding.soon(job)
         if self.touched:

@@ -72,6 +72,8 @@ class HostView:
     jobtypes: tuple[str, ...] | None = None
     """The job types it can run; None is any."""
     locked: bool = False
+    lock: str = ""
+    """What it is then, in words: 'locked by its calendar until mon 18:00'."""
     banned: bool = False
     totals: Amounts = field(default_factory=lambda: NOTHING)
     """What it has, by short name: {'processors': 8, 'memory': 16000} (MB)."""

@@ -75,7 +75,7 @@ def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow]
     known = dict(jobs)
     while True:
         placed = [*grants, *(start.grant for start in given.starts)]
-        view = views.view(host, placed, known, avoid)
+        view = views.view(host, placed, known, avoid, now=now)
         choice = waiting.pick(view)
         if choice is None:
             return given

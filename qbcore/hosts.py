@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from qbcore import acting, callbacks, events, folding, history
+from qbcore import acting, callbacks, events, folding, history, hostfacts, locks
 from qbcore.control import placements, work
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import GrantRow, HostRow
@@ -20,9 +20,7 @@ from qbcore.permissions import digest, redeem_join
 from qbcore.states import Ending, HostState, Status
 from qbcore.writing import clock, locked, writing
 
-PROTOCOL = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-MOST_SLOTS = 4096
 
 
 class WrongProtocol(QubeError):  # noqa: N818 -- reads as what happened
@@ -45,9 +43,10 @@ class OldRequest(Conflict):
 
 
 def _check_protocol(given: Any) -> None:
-    if given != PROTOCOL:
+    if isinstance(given, bool) or not isinstance(given, int) or not locks.OLDEST <= given <= locks.NEWEST:
         raise WrongProtocol(
-            f"this supervisor speaks protocol {PROTOCOL}, the worker {given!r}: install the same version on both"
+            f"this supervisor speaks the protocols {locks.OLDEST} to {locks.NEWEST}, the worker {given!r}: "
+            f"install {'an older' if isinstance(given, int) and given > locks.NEWEST else 'a newer'} release there"
         )
 
 
@@ -93,10 +92,28 @@ def host_for_token(token: str) -> int:
     return int(found)
 
 
-@writing
 def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """A worker starts. What it does not hold any more goes back to the queue."""
-    _check_protocol(body.get("protocol"))
+    try:
+        _check_protocol(body.get("protocol"))
+    except WrongProtocol as wrong:
+        _refused(host_id, body.get("protocol"), str(wrong))
+        raise
+    return _hello(host_id, body)
+
+
+@writing
+def _refused(host_id: int, given: Any, why: str) -> None:
+    """Its operator sees at the host why it takes nothing."""
+    spoken = {"protocol": given} if isinstance(given, int) and 0 <= given < 2**15 else {}
+    rows = HostRow.objects.filter(pk=host_id)
+    rows.update(**spoken)
+    rows.filter(locked=False, banned=False).update(reason=why, updated=clock())
+    events.publish("host", [host_id])
+
+
+@writing
+def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     now = clock()
     host = locked(HostRow.objects.filter(pk=host_id)).get()
     session = str(body.get("session") or "")
@@ -109,10 +126,13 @@ def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
         raise WrongSession(
             f"another live worker speaks for {host.name}: stop it, or join this one under a name of its own"
         )
-    _take_facts(host, body.get("facts"))
+    hostfacts.take(host, body.get("facts"))
     back = host.state != HostState.ACTIVE
+    if session != host.session:
+        _began_anew(host, now)
     host.session, host.seq, host.state, host.seen, host.updated = session, 0, HostState.ACTIVE, now, now
-    host.reason = "" if not host.locked else host.reason
+    host.protocol = int(body["protocol"])
+    host.reason = host.reason if host.locked or host.banned or host.drain or host.lock_slots else ""
     host.save()
     keep = _keep(host, held_of(body), now)
     callbacks.hear_hosts([host.name] if back else [], "up")
@@ -123,9 +143,39 @@ def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
         "lease": settings.FARM_LEASE,
         "beat": beat_seconds(),
         "slots": int(host.totals.get("processors", 1)),
+        "protocol": locks.NEWEST,
         "paths": prefixes_for(settings.FARM_PATHS, host.os),
         "keep": keep,
     }
+
+
+def _began_anew(host: HostRow, now: datetime) -> None:
+    """A worker that was asked to start anew has done so; one that was asked to end was started by somebody."""
+    if host.drain not in (locks.RESTART, locks.STOPPING):
+        return
+    effect = f"the worker of {host.name} was started {'anew' if host.drain == locks.RESTART else 'again'}"
+    host.drain = host.reason = ""
+    with acting.acting_as(acting.FARM):
+        history.record("undrain", now=now, host=host.name, effect=effect)
+
+
+def asked(host: HostRow) -> str:
+    """What the worker of an emptied host is to do: 'restart', 'stop', or nothing. Said until it has done it.
+
+    The caller holds the host's lock and knows that nothing runs there.
+    """
+    if host.drain == locks.STOP:
+        HostRow.objects.filter(pk=host.pk).update(drain=locks.STOPPING)
+        return locks.STOP
+    return {locks.RESTART: locks.RESTART, locks.STOPPING: locks.STOP}.get(host.drain, "")
+
+
+def restate(host: HostRow, facts: Any, now: datetime) -> None:
+    """The worker's host is not what it was at its hello: its configuration was read again. The row is locked."""
+    hostfacts.take(host, facts)
+    host.updated = now
+    host.save(update_fields=[*hostfacts.COLUMNS, "updated"])
+    events.publish("host", [host.pk])
 
 
 def beat_seconds() -> float:
@@ -168,72 +218,6 @@ def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: 
         events.publish("wake", [])
 
 
-TEXT_FACTS = ("os", "architecture", "address", "macaddress", "version")
-
-
-def _take_facts(host: HostRow, facts: Any) -> None:
-    """What a worker says of its host; checked, because a worker is just another program."""
-    if not isinstance(facts, Mapping):
-        raise Invalid("facts must be a dictionary", field="facts")
-    for key in TEXT_FACTS:
-        setattr(host, key, _plain(facts.get(key) or ""))
-    slots = _amount(facts, "slots") or _amount(facts, "processors") or 1
-    if not 1 <= slots <= MOST_SLOTS:
-        raise Invalid(f"{slots:g} is no number of slots", field="facts.slots", hint=f"Give 1 to {MOST_SLOTS}.")
-    resources = _dictionary(facts, "resources")
-    totals: dict[str, float] = {_plain(key): _amount(resources, key) for key in resources}
-    totals |= {"processors": int(slots), "memory": _amount(facts, "memory"), "swap": _amount(facts, "swap")}
-    measured = {"processor_speed": _amount(facts, "processor_speed"), "cores": _amount(facts, "processors")}
-    properties: dict[str, Any] = {key: value for key, value in measured.items() if value}
-    properties |= {_plain(key): _fact(value) for key, value in _dictionary(facts, "properties").items()}
-    host.told = {"resources": totals, "properties": properties}
-    host.totals, host.properties = with_settings(host)
-    jobtypes = facts.get("jobtypes") or []
-    if not isinstance(jobtypes, list):
-        raise Invalid("jobtypes must be a list of names", field="facts.jobtypes")
-    host.jobtypes = [_plain(one) for one in jobtypes[:200]]
-
-
-def with_settings(host: HostRow) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Resources and properties: what operators set wins over what the worker says."""
-    return (
-        {**host.told.get("resources", {}), **host.set_resources},
-        {**host.told.get("properties", {}), **host.set_properties},
-    )
-
-
-def _plain(value: Any) -> str:
-    """A short text that every database stores."""
-    return str(value).replace("\x00", "")[:200]
-
-
-def _fact(value: Any) -> str | int | float | bool:
-    return value if isinstance(value, (int, float, bool)) else _plain(value)
-
-
-def _dictionary(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = facts.get(key) or {}
-    if not isinstance(value, Mapping):
-        raise Invalid(f"{key} must be a dictionary", field=f"facts.{key}")
-    return value
-
-
-def _amount(facts: Mapping[str, Any], key: str) -> float:
-    value = facts.get(key) or 0
-    return amount(value if isinstance(value, (int, float)) else None, f"facts.{key}")
-
-
-def amount(value: Any, field: str) -> float:
-    """So much of something, as a number or its text. Raises Invalid for less than nothing and for no number."""
-    try:
-        found = -1.0 if value is None or isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        found = -1.0
-    if not 0 <= found < 1e12:
-        raise Invalid(f"{value!r:.60} is no amount", field=field, hint="Give a number from 0.")
-    return found
-
-
 def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:
     """The host's row, locked, if this is its worker and its newest request; the sign of life is noted."""
     host = locked(HostRow.objects.filter(pk=host_id)).get()
@@ -243,8 +227,7 @@ def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> Hos
         raise OldRequest(f"request {seq} comes after {host.seq}: drop it")
     back = host.state != HostState.ACTIVE
     host.seq, host.seen, host.state = seq, now, HostState.ACTIVE
-    load = load if isinstance(load, Mapping) else {}
-    host.load_cpu, host.load_memory = _amount(load, "cpu"), _amount(load, "memory")
+    host.load_cpu, host.load_memory = hostfacts.load(load)
     host.save(update_fields=["seq", "seen", "state", "load_cpu", "load_memory"])
     if back:
         callbacks.hear_hosts([host.name], "up")

@@ -42,7 +42,8 @@ def _view(name: Any) -> HostView | None:
         return None
     grants = list(GrantRow.objects.filter(host_id=row.pk, ended__isnull=True))
     jobs = JobRow.objects.in_bulk({grant.job_id for grant in grants})
-    return views.view(row, grants, jobs, views.barred(row.pk, clock()).jobs)
+    now = clock()
+    return views.view(row, grants, jobs, views.barred(row.pk, now).jobs, now=now)
 
 
 def hostorder(id: Any = None) -> list[Host]:

@@ -80,7 +80,7 @@ def against_host(host: HostView) -> str:
         return f"{host.name} is {host.state}"
     if host.banned:
         return f"{host.name} is banned"
-    return f"{host.name} is locked" if host.locked else ""
+    return f"{host.name} is {host.lock or 'locked'}" if host.locked else ""
 
 
 def against_work(host: HostView, candidate: Candidate) -> str:

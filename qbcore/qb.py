@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qbcore import callbacks, hostcare, logs, looping, orders, precedence, queries, resources, submission, verbs
+from qbcore import (
+    callbacks,
+    draining,
+    hostcare,
+    logs,
+    looping,
+    orders,
+    precedence,
+    queries,
+    resources,
+    submission,
+    verbs,
+)
 
 EXPOSED: dict[str, Callable[..., Any]] = {
     door.__name__: door
@@ -52,6 +64,9 @@ EXPOSED: dict[str, Callable[..., Any]] = {
         queries.version,
         hostcare.workerlock,
         hostcare.workerban,
+        hostcare.workercalendar,
+        draining.workerdrain,
+        draining.workerforget,
         hostcare.bannedworkers,
         hostcare.workerping,
         hostcare.workerconfig,

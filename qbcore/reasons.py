@@ -212,7 +212,7 @@ class Alike:
     def key(self, host: HostView) -> tuple[object, ...]:
         """Equal for two hosts where every rule says the same, now and if nothing ran on them."""
         return (
-            *(host.state, host.locked, host.banned, host.cluster, host.groups, host.restrictions, host.jobtypes),
+            *(host.state, host.lock, host.banned, host.cluster, host.groups, host.restrictions, host.jobtypes),
             *(host.idle, self._found.id in host.avoid, host.name if self._named else ""),
             *((host.totals.get(name), host.used.get(name, 0)) for name in self._takes),
             *self._holds(host),
@@ -251,8 +251,15 @@ def _against(host: HostView, found: Candidate, farm: Farm) -> str:
     if stop is None:
         return ""
     if stop.name == "host":
-        return "banned" if host.banned else "locked" if host.locked and host.state == "active" else host.state
+        return _closed(host)
     return SLOT if may_start(host.emptied(), found, farm.totals) else stop.name
+
+
+def _closed(host: HostView) -> str:
+    """A short word for a host that takes nothing at all."""
+    if host.banned:
+        return "banned"
+    return host.lock.replace("by its", "by") or "locked" if host.locked and host.state == "active" else host.state
 
 
 def _place(found: Candidate) -> str:

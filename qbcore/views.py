@@ -10,11 +10,12 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from qbcore import locks
 from qbcore.candidates import DUTY_FIELDS, Candidate, HostView
 from qbcore.constants import FLAGS
 from qbcore.models import ExclusionRow, GrantRow, HostRow, JobRow, ResourceRow, WorkRow
 from qbcore.plan import may_start
-from qbcore.states import HostState, Status
+from qbcore.states import Status
 
 READY = (Status.PENDING, Status.RUNNING)
 TEXTS = (
@@ -27,7 +28,6 @@ COLUMNS = (
     *TEXTS,
 )
 PLAIN = ("TextField", "IntegerField", "BigIntegerField", "BigAutoField")
-ACTIVE = Q(state=HostState.ACTIVE, locked=False, banned=False)
 FIRST = 50
 OUR_OWN = ("n_", "s_", "timed", "filling", "unfilled")
 FACTS = tuple(
@@ -76,9 +76,9 @@ def _all_facts(row: JobRow) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if isinstance(value, (str, int, float))}
 
 
-def used_of(grants: Iterable[GrantRow]) -> dict[str, float]:
+def used_of(grants: Iterable[GrantRow]) -> defaultdict[str, float]:
     """What the open grants of a host take of it, by name without `host.`."""
-    used: dict[str, float] = defaultdict(float)
+    used: defaultdict[str, float] = defaultdict(float)
     for grant in grants:
         for name, count in grant.taken.items():
             if name.startswith("host."):
@@ -86,8 +86,10 @@ def used_of(grants: Iterable[GrantRow]) -> dict[str, float]:
     return used
 
 
-def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], avoid: Iterable[int]) -> HostView:
-    """The host as dispatch sees it, with what its open grants take."""
+def view(
+    host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], avoid: Iterable[int], *, now: datetime
+) -> HostView:
+    """The host as dispatch sees it, with what its open grants take and what of it is locked."""
     duty: dict[str, Counter[str]] = defaultdict(Counter)
     for grant in grants:
         job = jobs.get(grant.job_id)
@@ -95,6 +97,9 @@ def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], 
             continue
         for name in DUTY_FIELDS:
             duty[name][_duty(job, name)] += 1
+    used, lock = used_of(grants), locks.closed(host, now)
+    if host.lock_slots:
+        used["processors"] += host.lock_slots
     properties = {"os": host.os, "architecture": host.architecture, "flags": host.flags}
     return HostView(
         id=host.pk,
@@ -104,10 +109,11 @@ def view(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], 
         groups=tuple(filter(None, host.groups.split(","))),
         restrictions=host.restrictions,
         jobtypes=tuple(host.jobtypes) or None,
-        locked=host.locked,
+        locked=bool(lock),
+        lock=lock,
         banned=host.banned,
         totals=host.totals,
-        used=used_of(grants),
+        used=used,
         properties={**properties, **{key.lower(): value for key, value in host.properties.items()}},
         duty=duty,
         idle=not grants,
@@ -132,12 +138,12 @@ def every_host(now: datetime, rows: QuerySet[HostRow] | None = None) -> list[Hos
     avoid: dict[int, set[int]] = defaultdict(set)
     for host, job in _alive(now).filter(idx=-1).values_list("host_id", "job_id"):
         avoid[host].add(job)
-    return [view(host, grants[host.pk], jobs, avoid[host.pk]) for host in hosts]
+    return [view(host, grants[host.pk], jobs, avoid[host.pk], now=now) for host in hosts]
 
 
 def active_hosts(now: datetime) -> list[HostView]:
     """The hosts that may take something at all."""
-    return every_host(now, HostRow.objects.filter(ACTIVE))
+    return every_host(now, HostRow.objects.filter(locks.OPEN))
 
 
 # -- what the farm shares ------------------------------------------------------------------------------------------
@@ -184,9 +190,9 @@ def elsewhere(job: JobRow, host: int, now: datetime, idx: int = -1) -> bool:
     wanting = replace(candidate(job, job), wanted=1)
     out = set(_alive(now).filter(job_id=job.pk, idx__in=[-1, idx]).values_list("host_id", flat=True)) | {host}
     totals = shared_totals()
-    hosts = HostRow.objects.filter(ACTIVE).exclude(pk__in=out).order_by("pk")
+    hosts = HostRow.objects.filter(locks.OPEN).exclude(pk__in=out).order_by("pk")
     for some in (hosts[:FIRST], hosts[FIRST:]):  # on most farms one of the first can
-        if any(may_start(view(one, (), {}, ()), wanting, totals) for one in some):
+        if any(may_start(view(one, (), {}, (), now=now), wanting, totals) for one in some):
             return True
     return False
 

@@ -20,16 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT_WORDS = ("errors", "constants", "ids", "objects", "ranges", "validators", "archive", "remote", "surface", "cli")
 SERVER_WORDS = (
     *("states", "values", "conditions", "grammar", "expressions", "reservations", "clusters", "hostorder"),
-    *("triggers", "signatures", "spans", "coverage", "paths", "commands", "candidates", "plan", "words"),
+    *("triggers", "signatures", "spans", "coverage", "paths", "commands", "calendars", "candidates", "plan", "words"),
     *("shortlists", "pool", "fields", "jobspec", "callbackspec"),
 )
 ROWS = ("models", "migrations", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
-    *("permissions", "history", "tokens", "listing", "views", "reasons", "queries", "diskspace", "logs"),
+    *("permissions", "history", "tokens", "locks", "listing", "views", "reasons", "queries", "diskspace", "logs"),
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
-    *("dependencies", "submission", "archiving", "hosts", "wrangling", "looping", "hostcare", "resources", "waiting"),
-    *("orders", "preference", "dispatch", "requests", "backend", "runs", "firings", "logkeeping", "housekeeping"),
+    *("dependencies", "submission", "archiving", "hostfacts", "hosts", "wrangling", "looping", "hostcare", "draining"),
+    *("resources", "waiting", "orders", "preference", "dispatch", "requests", "backend", "runs", "firings"),
+    *("logkeeping", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

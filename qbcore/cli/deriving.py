@@ -16,9 +16,10 @@ Namespace = argparse.Namespace
 # Optional arguments that may also stand by their place: `qb jobinfo 250`, `qb hostinfo render-01`.
 BY_PLACE = {
     "jobinfo": "id", "hostinfo": "name", "workerinfo": "name", "workerlock": "name", "workerban": "name",
+    "workerdrain": "name", "workerforget": "name",
     "hostorder": "id", "joborder": "name", "isadmin": "user",
 }  # fmt: skip
-MUST_BE_NAMED = frozenset({"workerlock", "workerban"})
+MUST_BE_NAMED = frozenset({"workerlock", "workerban", "workerdrain", "workerforget"})
 """Where naming nothing would mean everything."""
 GLOBAL = frozenset({"fields", "supervisor", "timeout"})
 """Parameters that an option of all commands stands for."""
@@ -70,9 +71,17 @@ def _add(name: str, one: Parameter, parser: argparse.ArgumentParser, *, many: bo
     elif one.name == "lock":
         parser.add_argument("--lock", dest="lock", action="store_true", default=True, help="what it does unless told")
         parser.add_argument("--unlock", dest="lock", action="store_false", default=True, help="let it work again")
+        parser.add_argument("--slots", dest="lock", type=_slots, metavar="N", help="lock only so many slots")
     else:
         told = "unix seconds, a date (2026-11-22) or date and time (2026-11-22T18:30)" if hint == "Time" else None
         parser.add_argument(option, type=_type(hint), default=one.default, help=told)
+
+
+def _slots(text: str) -> str:
+    """So many slots, as the API writes them."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of slots")
+    return f"host.processors={text}"
 
 
 def _type(hint: str) -> Callable[[str], Any]:

@@ -128,7 +128,7 @@ def _absent_before(given: Namespace) -> list[str]:
         return absent_jobs(given.jobid)
     if name in ("jobinfo", "hostorder") and given.id:
         return absent_jobs(given.id)
-    if name in ("hostinfo", "workerinfo", "workerlock", "workerban", "joborder"):
+    if name in ("hostinfo", "workerinfo", "workerlock", "workerban", "workerdrain", "workerforget", "joborder"):
         return absent_hosts(given.name)
     return absent_hosts([given.host]) if getattr(given, "host", None) else []
 

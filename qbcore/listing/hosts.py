@@ -10,10 +10,12 @@ from typing import Any
 
 from django.db.models import Max, Q
 
+from qbcore import locks
 from qbcore.errors import NotFound
 from qbcore.listing.frames import AttemptLine, attempt_line
 from qbcore.models import AttemptRow, GrantRow, HostRow
 from qbcore.states import HostState
+from qbcore.writing import clock
 
 SLOTS = "host.processors"
 MOST = 2000
@@ -28,6 +30,11 @@ class HostLine:
     state: str
     locked: bool
     banned: bool
+    lock_slots: int
+    calendar: str
+    drain: str
+    protocol: int
+    facts: dict[str, Any]
     slots: int
     used: int
     cpu: float
@@ -91,13 +98,14 @@ def past(host: int, *, limit: int = 50) -> list[AttemptLine]:
 
 def farm(now: datetime) -> Farm:
     """Totals of all hosts and what failed in the hour before *now*. Four queries."""
-    hosts = HostRow.objects.values_list("state", "banned", "locked", "totals")
+    kept = ("state", "banned", "locked", "lock_slots", "calendar", "drain", "protocol", "totals")
+    hosts = HostRow.objects.only("id", *kept)
     states: dict[str, int] = defaultdict(int)
     slots = 0
-    for state, banned, locked, totals in hosts:
-        word = _word(state, banned=banned, locked=locked)
+    for host in hosts:
+        word = _word(host, now)
         states[word] += 1
-        slots += int(totals.get("processors", 0)) if word == HostState.ACTIVE else 0
+        slots += max(0, int(host.totals.get("processors", 0)) - host.lock_slots) if word == HostState.ACTIVE else 0
     taken = GrantRow.objects.filter(ended__isnull=True).values_list("taken", flat=True)
     hour = Q(ending="failed", ended__gte=now - timedelta(hours=1))
     return Farm(
@@ -109,13 +117,13 @@ def farm(now: datetime) -> Farm:
     )
 
 
-def _word(state: str, *, banned: bool, locked: bool) -> str:
+def _word(host: HostRow, now: datetime) -> str:
     """Down says more than locked: nobody can use the host, whatever else is true of it."""
-    if state != HostState.ACTIVE:
-        return state
-    if banned:
+    if host.state != HostState.ACTIVE:
+        return host.state
+    if host.banned:
         return "banned"
-    return "locked" if locked else state
+    return "locked" if locks.closed(host, now) else host.state
 
 
 def _lines(rows: Iterable[HostRow]) -> list[HostLine]:
@@ -128,16 +136,22 @@ def _lines(rows: Iterable[HostRow]) -> list[HostLine]:
         grant_id__in=[grant.id for held in grants.values() for grant in held], ended__isnull=True
     ).order_by("id"):
         running[row.host_id].append(attempt_line(row))
-    return [_line(host, grants[host.id], running[host.id]) for host in hosts]
+    now = clock()
+    return [_line(host, grants[host.id], running[host.id], now) for host in hosts]
 
 
-def _line(row: Any, grants: list[GrantRow], running: list[AttemptLine]) -> HostLine:
+def _line(row: Any, grants: list[GrantRow], running: list[AttemptLine], now: datetime) -> HostLine:
     return HostLine(
         id=row.id,
         name=row.name,
-        state=_word(row.state, banned=row.banned, locked=row.locked),
+        state=_word(row, now),
         locked=row.locked,
         banned=row.banned,
+        lock_slots=row.lock_slots,
+        calendar=row.calendar,
+        drain=row.drain,
+        protocol=row.protocol,
+        facts=row.facts,
         slots=int(row.totals.get("processors", 0)),
         used=sum(int(grant.taken.get(SLOTS, 0)) for grant in grants),
         cpu=row.load_cpu,
@@ -146,7 +160,7 @@ def _line(row: Any, grants: list[GrantRow], running: list[AttemptLine]) -> HostL
         running=tuple(running),
         groups=row.groups,
         cluster=row.cluster,
-        reason=row.reason,
+        reason=locks.why(row, now),
         seen=row.seen,
         address=row.address,
         os=row.os,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
-from qbcore import acting
+from qbcore import acting, locks
 from qbcore.errors import Invalid
 from qbcore.models import GrantRow, HostRow, SubjobRow
 from qbcore.objects import Host, Subjob
@@ -17,6 +18,7 @@ from qbcore.queries.filters import filtered, stamp, wanted
 from qbcore.queries.jobs import subjob_objects
 from qbcore.states import PLACED, HostState
 from qbcore.views import used_of
+from qbcore.writing import clock
 
 HOST_COLUMNS = [
     "name",
@@ -55,7 +57,8 @@ def hostinfo(
     grants: dict[int, list[GrantRow]] = defaultdict(list)
     for grant in GrantRow.objects.filter(ended__isnull=True, host_id__in=[row.pk for row in found]):
         grants[grant.host_id].append(grant)
-    hosts = [host_object(row, grants[row.pk]) for row in found]
+    now = clock()
+    hosts = [host_object(row, grants[row.pk], now) for row in found]
     if subjobs or "subjobs" in fields:
         _add_host_subjobs(hosts, found)
     return hosts
@@ -91,7 +94,7 @@ def _slots_first(name: str) -> tuple[bool, bool, str]:
     return name != "processors", name != "memory", name
 
 
-def host_object(row: HostRow, grants: Iterable[GrantRow]) -> Host:
+def host_object(row: HostRow, grants: Iterable[GrantRow], now: datetime) -> Host:
     used = used_of(grants)
     names = sorted({*row.totals, *used}, key=_slots_first)  # PostgreSQL keeps no order of keys
     resources = ",".join(f"host.{key}={used.get(key, 0):g}/{row.totals.get(key, 0):g}" for key in names)
@@ -99,10 +102,12 @@ def host_object(row: HostRow, grants: Iterable[GrantRow]) -> Host:
     host |= {
         "id": row.pk,
         "resources": resources,
-        "locks": "host.processors=all" if row.locked else "",
+        "locks": locks.text(row, now),
+        "calendar": row.calendar,
+        "drain": row.drain,
         "stats": {"cpu": row.load_cpu, "memory": row.load_memory},
         "lastupdate": stamp(row.seen),
-        "reason": row.reason,
+        "reason": locks.why(row, now),
     }
     return host
 

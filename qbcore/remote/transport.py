@@ -21,6 +21,7 @@ SERVED: dict[str, type[QBObject] | None] = {
     **dict.fromkeys(("hist", "stdout", "stderr", "log", "resource", "jobtagvalues", "submitcallback")),
     **dict.fromkeys(("ping", "info", "version", "stats", "currenttime", "isadmin", "supervisorconfig")),
     **dict.fromkeys(("workerconfig", "workerping", "workerlock", "workerban", "getresources", "updateresources")),
+    **dict.fromkeys(("workercalendar", "workerdrain", "workerforget")),
     **dict.fromkeys(("updateworkerresources", "updateworkerproperties", "reportjob")),
     **dict.fromkeys(("submit", "jobinfo", "joborder", "jobobj"), Job),
     **dict.fromkeys(("hostinfo", "workerinfo", "hostorder", "bannedworkers"), Host),

@@ -99,13 +99,47 @@ def workerban(name: Text = None, ban: bool = True, why: str = "") -> list[str]:
     return found
 
 
-def workerlock(name: Text = None, lock: Any = True, purge: bool = False, why: str = "") -> list[str]:
+def workerlock(
+    name: Text = None, lock: Any = True, purge: bool = False, why: str = "", finish: bool = False
+) -> list[str]:
     """Lock hosts, so that they take nothing new, or (lock=False) unlock them; the names of those changed.
 
-    With `purge` what runs there is sent away at once (migrate). `lock` may be written as the original does,
-    "host.processor_all=1". Source: named beside the reference.
+    `lock` may be written as the original does, "host.processor_all=1"; "host.processors=2" locks two slots. With
+    `purge` what runs there is sent away at once (migrate), with `finish` each subjob leaves once its frame is done.
+
+    Source: named beside the reference.
     """
-    found: list[str] = ask("workerlock", name=name, lock=lock, purge=purge, why=why)
+    found: list[str] = ask("workerlock", name=name, lock=lock, purge=purge, why=why, finish=finish)
+    return found
+
+
+def workercalendar(host: Text, calendar: str, why: str = "") -> list[str]:
+    """Lock hosts at times of each week: "mon-fri 09:00-18:00, sat 10:00-12:00"; "" takes that away.
+
+    Times are of the farm's time zone. The names of the hosts changed. Source: ours.
+    """
+    found: list[str] = ask("workercalendar", host, calendar, why=why)
+    return found
+
+
+def workerdrain(
+    name: Text = None, drain: bool = True, then: str = "stay", purge: bool = False, why: str = ""
+) -> list[str]:
+    """Empty hosts: they take nothing new and each subjob leaves once its frame is done; `purge`: at once.
+
+    Once nothing runs there the worker stays idle, starts anew (then="restart") or ends (then="stop"). With drain=False
+    they take work again. The names of the hosts changed. Source: ours.
+    """
+    found: list[str] = ask("workerdrain", name=name, drain=drain, then=then, purge=purge, why=why)
+    return found
+
+
+def workerforget(name: Text = None, why: str = "") -> list[str]:
+    """Take leave of hosts whose workers are gone for good; the names of those forgotten. Their history stays.
+
+    Raises Conflict for one that is alive or has something running. Source: ours.
+    """
+    found: list[str] = ask("workerforget", name=name, why=why)
     return found
 
 

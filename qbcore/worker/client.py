@@ -12,7 +12,7 @@ import orjson
 
 from qbcore.remote.address import Address
 
-PROTOCOL = 1
+PROTOCOL = 2
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 

@@ -15,6 +15,7 @@ import psutil
 
 from qbcore.commands import PROTOTYPES
 from qbcore.remote.address import Address
+from qbcore.worker.hardware import hardware
 
 VERSION = "0.3.0"
 _MB = 1024 * 1024
@@ -37,6 +38,7 @@ def facts(address: Address, slots: int, jobtypes: Iterable[str] = ()) -> dict[st
         "swap": psutil.swap_memory().total // _MB,
         "processor_speed": round(speed.current) if speed else 0,
         "version": VERSION,
+        **hardware(),
         "properties": {},
         "resources": {},
         "jobtypes": [*PROTOTYPES, *jobtypes],

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import orjson
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
@@ -16,18 +17,25 @@ from qbcore.worker.client import pauses
 
 log = logging.getLogger(__name__)
 
-_BEAT = '{"beat":1}'
-
 
 class Hints(threading.Thread):
     """Calls `told` for every hint and after each connecting, since hints may have been missed before it."""
 
-    def __init__(self, address: Address, token: str, session: str, beat: float, told: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        token: str,
+        session: str,
+        beat: float,
+        told: Callable[[], None],
+        load: Callable[[], dict[str, float]],
+    ) -> None:
         super().__init__(name="hints", daemon=True)
         self._url = f"ws{address.url.removeprefix('http')}/ws/worker"
         self._headers = {"Authorization": f"Bearer {token}", "X-QB-Session": session}
         self._beat = beat
         self._told = told
+        self._load = load
         self._stopped = threading.Event()
         self.up = False
 
@@ -58,7 +66,7 @@ class Hints(threading.Thread):
         next_beat = time.monotonic()
         while not self._stopped.is_set():
             if time.monotonic() >= next_beat:
-                socket.send(_BEAT)
+                socket.send(orjson.dumps({"beat": 1, "load": self._load()}).decode())
                 next_beat = time.monotonic() + self._beat
             with suppress(TimeoutError):
                 socket.recv(timeout=max(next_beat - time.monotonic(), 0))

@@ -25,6 +25,7 @@ from qbcore.worker.hints import Hints
 from qbcore.worker.holdings import Holdings, Said
 from qbcore.worker.shipper import Shipper
 from qbcore.worker.spool import recovered
+from qbcore.worker.standing import Standing
 from qbcore.worker.state import StateFolder
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ LEAVE = 3.4  # seconds for ending everything and saying so
 LAST_OUTPUT = 0.4  # seconds for sending output after that
 _SHORTEST = 0.02  # seconds between an answer and a request that only follows a hint
 _AFTER_REFUSAL = 5.0
+AGAIN = -1
+"""What `Worker.run` answers when the worker is to start anew."""
 
 
 @dataclass
@@ -65,14 +68,22 @@ class Wake:
 class Worker:
     """Runs until it is asked to leave, or the supervisor does not want it any more."""
 
-    def __init__(self, folder: StateFolder, address: Address, token: str, welcome: Welcome, site: Site) -> None:
+    def __init__(
+        self,
+        folder: StateFolder,
+        address: Address,
+        token: str,
+        welcome: Welcome,
+        site: Site,
+        standing: Standing | None = None,
+    ) -> None:
         now = time.monotonic()
         self._wake = Wake()
         self._beat = welcome.beat
         self._session = welcome.session
         self._answers: deque[Answer] = deque()
         self._caller = Caller(Client(address, token), welcome.beat, self._told)
-        self._hints = Hints(address, token, welcome.session, welcome.beat, self._hinted)
+        self._hints = Hints(address, token, welcome.session, welcome.beat, self._hinted, self._load_now)
         self._shipper = Shipper(Client(address, token), self._wake)
         self._shipper.add(recovered(folder.spool))
         self._holdings = Holdings(folder, site, welcome.slots, self._shipper, now)
@@ -87,9 +98,13 @@ class Worker:
         self._asked_at = self._not_before = now
         self._next_at = now
         self._load = (-math.inf, {"cpu": 0.0, "memory": 0.0})
+        self._standing = standing
+        self._look_again = False
+        self._facts: dict[str, Any] | None = None
+        self._stated: dict[str, Any] | None = None
 
     def run(self) -> int:
-        """The exit code: 0 after handing everything back, 1 when the supervisor does not want this worker."""
+        """0 after handing everything back, 1 when the supervisor does not want this worker, AGAIN to start anew."""
         self._listen_to_signals()
         for thread in (self._caller, self._hints, self._shipper):
             thread.start()
@@ -106,7 +121,7 @@ class Worker:
         """End what runs, hand everything back, stop."""
         now = time.monotonic()
         if self._leaving is None:
-            log.log(logging.ERROR if code else logging.INFO, "stopping: %s", why)
+            log.log(logging.ERROR if code > 0 else logging.INFO, "stopping: %s", why)
             self._leaving = Leaving(code, now + LEAVE, tell)
             self._holdings.end(now)
             self._caller.hurry()
@@ -116,6 +131,10 @@ class Worker:
     def _turn(self, now: float) -> None:
         if self._signal:
             self._leave(f"asked to by {self._signal}")
+        if self._look_again and self._standing:
+            self._look_again = False
+            self._facts = self._standing.read_again() or self._facts
+            self._hint = True
         while self._answers:
             self._take(self._answers.popleft(), now)
         self._holdings.tick(now)
@@ -158,7 +177,9 @@ class Worker:
         self._seq += 1
         self._hint = False
         self._asked_at = now
-        self._caller.ask({"session": self._session, "seq": self._seq, **body, "load": self._current_load(now)})
+        self._stated = self._facts
+        facts = {"facts": self._stated} if self._stated else {}
+        self._caller.ask({"session": self._session, "seq": self._seq, **body, **facts, "load": self._current_load(now)})
         if self._leaving:
             self._leaving.said = True
 
@@ -170,6 +191,10 @@ class Worker:
             return
         self._holdings.answered(answer.body, said, answer.sent, now)
         self._next_at = now + max(float(answer.body.get("next", self._beat)), _SHORTEST)
+        if self._facts is self._stated:
+            self._facts = None
+        if asked := answer.body.get("asked"):
+            self._leave(f"the farm asks for {asked}", code=AGAIN if asked == "restart" else 0)
         if answer.body.get("over"):
             self._hint = True  # a slot is free that was not when this was asked
 
@@ -184,7 +209,10 @@ class Worker:
             self._not_before = math.inf
         elif refusal.code != "seq":
             log.error("the supervisor refused a request: %s", refusal)
-            if refusal.http == 400 and (given_up := self._holdings.reports.forget()):
+            if refusal.http == 400 and self._stated:
+                log.error("the facts of this host are not told until they change again")
+                self._facts = None
+            elif refusal.http == 400 and (given_up := self._holdings.reports.forget()):
                 log.error("reports of the attempts %s are given up, or nothing could be said any more", given_up)
             else:
                 self._not_before = now + _AFTER_REFUSAL
@@ -203,7 +231,8 @@ class Worker:
         self._shipper.finish(now + LAST_OUTPUT)
         self._shipper.join(LAST_OUTPUT)
         self._hints.stop()
-        return self._leaving.code if self._leaving else 1
+        code = self._leaving.code if self._leaving else 1
+        return 0 if self._signal and code == AGAIN else code
 
     def _told(self, answer: Answer) -> None:
         """In the caller's thread."""
@@ -215,7 +244,11 @@ class Worker:
         self._hint = True
         self._wake()
 
-    def _current_load(self, now: float) -> dict[str, Any]:
+    def _load_now(self) -> dict[str, float]:
+        """In the websocket's thread."""
+        return self._current_load(time.monotonic())
+
+    def _current_load(self, now: float) -> dict[str, float]:
         """At most once a second: with a thousand frames a second there are many requests."""
         if now - self._load[0] > 1:
             self._load = (now, load())
@@ -225,7 +258,12 @@ class Worker:
         signal.set_wakeup_fd(self._wake.writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        if self._standing and self._standing.rereads:
+            signal.signal(signal.SIGHUP, self._hung_up)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         """Only noted here: a handler runs in the middle of anything. The wake-up pipe ends the loop's waiting."""
         self._signal = signal.Signals(number).name
+
+    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+        self._look_again = True

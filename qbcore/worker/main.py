@@ -18,13 +18,14 @@ from types import FrameType
 from qbcore.errors import Invalid
 from qbcore.remote.address import Address, parse_address
 from qbcore.worker.client import Client
-from qbcore.worker.facts import account_environment, facts, home
+from qbcore.worker.facts import account_environment, home
 from qbcore.worker.grants import Site
 from qbcore.worker.greeting import end_leavings, hello, identity
 from qbcore.worker.groups import boot
 from qbcore.worker.jobtypes import discover
 from qbcore.worker.lineage import Lineage, mark_of
-from qbcore.worker.loop import Worker
+from qbcore.worker.loop import AGAIN, Worker
+from qbcore.worker.standing import Standing
 from qbcore.worker.state import StateFolder, Stopped
 
 log = logging.getLogger("qbcore.worker")
@@ -64,6 +65,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="DIRS",
         help=f"folders of custom job types, with {os.pathsep!r} between them (default: FARM_JOBTYPES)",
     )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE",
+        help="TOML with this host's properties, resources, cluster and groups; read again on SIGHUP",
+    )  # fmt: skip
     parser.add_argument("--allow-root", action="store_true", help="run jobs as root when started as root")
     parser.add_argument("--parent", type=_count, metavar="PID", help="stop when this process is gone")
 
@@ -78,12 +83,20 @@ def run(options: Namespace) -> int:
         if options.parent is not None:
             _end_with(options.parent)
         with StateFolder(options.state or _default_state(options.name)) as folder:
-            return _work(folder, options).run()
+            code = _work(folder, options).run()
     except Stopped as stopped:
         log.error("%s", stopped)
         return 1
     except Interrupted:
         return 0
+    return code if code != AGAIN else _begin_again()
+
+
+def _begin_again() -> int:
+    """The same program with the same arguments in this process's place: who watches over it sees no end."""
+    log.info("starting anew")
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _work(folder: StateFolder, options: Namespace) -> Worker:
@@ -94,14 +107,15 @@ def _work(folder: StateFolder, options: Namespace) -> Worker:
     known = identity(folder, client, options.name, options.join)
     client.token = known.token
     types = discover(options.jobtypes)
-    welcome = hello(folder, client, facts(address, options.slots, types), ended=ended)
+    standing = Standing(address, options.slots, types, options.config)
+    welcome = hello(folder, client, standing.facts(), ended=ended)
     client.close()
     log.info("%s works for %s", known.name, address.url)
     env = account_environment(os.environ, address.url)
     lineage = Lineage(mark_of(folder.path))
     lineage.adopt()
     site = Site(env, home(env), boot(), welcome.paths, types, lineage)
-    return Worker(folder, address, known.token, welcome, site)
+    return Worker(folder, address, known.token, welcome, site, standing)
 
 
 def _refuse_root(user: int, *, allowed: bool) -> None:

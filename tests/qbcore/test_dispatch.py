@@ -10,6 +10,7 @@ from qbcore import dispatch, folding, hosts, submission, verbs, views
 from qbcore.control import placements
 from qbcore.models import GrantRow, HostRow, JobRow
 from qbcore.states import Status
+from qbcore.writing import clock
 from tests.hand import FOUR_FRAMES, Hand, Obedient, drive, job_in
 
 pytestmark = pytest.mark.django_db
@@ -172,7 +173,7 @@ def test_a_start_that_is_rolled_back_can_happen_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr(placements, "claim", fails_once(real))
     with pytest.raises(RuntimeError, match="broken"):
         hand.sync(room=True)
-    assert dispatch.waiting.pick(views.view(HostRow.objects.get(), [], {}, [])) is not None
+    assert dispatch.waiting.pick(views.view(HostRow.objects.get(), [], {}, [], now=clock())) is not None
     assert given(hand) == [job]
 
 

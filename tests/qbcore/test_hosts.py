@@ -88,10 +88,10 @@ def test_a_host_that_is_down_may_join_anew_and_its_old_token_is_dead() -> None:
         hosts.host_for_token(first["token"])
 
 
-@pytest.mark.parametrize("protocol", [0, 2, "1", None])
+@pytest.mark.parametrize("protocol", [0, 3, "1", None, True])
 def test_another_protocol_is_refused_with_its_number(protocol: Any) -> None:
     for ask in (lambda: join(protocol=protocol), lambda: hello(1, protocol=protocol)):
-        with pytest.raises(QubeError, match="protocol 1") as refusal:
+        with pytest.raises(QubeError, match="the protocols 1 to 2") as refusal:
             ask()
         assert refusal.value.status == 426
 

@@ -70,6 +70,8 @@ class Supervisor:
         self.orders: dict[int, str] = {}
         self.drops: set[int] = set()
         self.beats = 0
+        self.loads: list[Message] = []
+        self.asked = ""
         self.problems: list[str] = []
         self.accepts = True
         self.websockets = True
@@ -229,6 +231,7 @@ class Supervisor:
             "drop": [number for some in told["held"].values() for number in some if number in self.drops],
             "accepted": [report["attempt"] for report in told["reports"]] if self.accepts else [],
             "next": self.next,
+            **({"asked": self.asked} if self.asked else {}),
         }
 
     def _report(self, report: Message) -> None:
@@ -300,8 +303,9 @@ class Supervisor:
         box: asyncio.Queue[str] = asyncio.Queue()
         self._sockets.add(box)
         sender = asyncio.create_task(self._send_hints(box, send))
-        while (await receive())["type"] == "websocket.receive":
+        while (message := await receive())["type"] == "websocket.receive":
             with self.changed:
+                self.loads.append(json.loads(message["text"])["load"])
                 self.beats += 1
                 self.changed.notify_all()
         self._sockets.discard(box)

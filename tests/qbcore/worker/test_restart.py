@@ -237,7 +237,7 @@ def test_a_hello_whose_answer_is_lost_does_not_lock_the_host_out(supervisor: Sup
     [
         ((401, "expired"), "--join: refused: expired. Make a new token with `manage.py jointoken`."),
         ((409, "taken"), "--name: refused: taken. Choose another name, or stop the host that has it."),
-        ((426, "version 2"), "this worker speaks version 1 of the protocol and the supervisor another"),
+        ((426, "version 2"), "this worker speaks version 2 of the protocol and the supervisor another"),
         ((404, "nothing here"), "--supervisor: it refused 'join': refused: nothing here."),
     ],
 )
@@ -281,7 +281,7 @@ def test_a_folder_belongs_to_one_host(supervisor: Supervisor, host: Host) -> Non
 
 def test_it_is_told_once_which_host_this_is(supervisor: Supervisor, host: Host) -> None:
     supervisor.until(lambda: supervisor.hellos)
-    assert supervisor.joins == [{"name": "a", "token": "qbj_once", "protocol": 1}]
+    assert supervisor.joins == [{"name": "a", "token": "qbj_once", "protocol": 2}]
     facts: dict[str, Any] = supervisor.hellos[0]["facts"]
     assert facts["address"] == "127.0.0.1"
     assert facts["slots"] == 2
