@@ -21,7 +21,7 @@ from channels.routing import URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
-from farm import live, workers  # noqa: E402
+from farm import live, metrics, workers  # noqa: E402
 from qbcore import events  # noqa: E402
 
 browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([path("ws/live", live.LiveConsumer.as_asgi())])))
@@ -32,10 +32,9 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await lifespan(receive, send)
     elif scope["type"] == "websocket":
         await (workers.websocket if scope["path"] == "/ws/worker" else browsers)(scope, receive, send)
-    elif scope["path"].startswith(workers.PREFIX):
-        await workers.http(scope, receive, send)
     else:
-        await pages(scope, receive, send)
+        with metrics.REQUESTS.labels(metrics.kind(scope)).time():
+            await (workers.http if scope["path"].startswith(workers.PREFIX) else pages)(scope, receive, send)
 
 
 async def lifespan(receive: Any, send: Any) -> None:

@@ -14,7 +14,7 @@ from qbcore.acting import acting_as
 from qbcore.errors import QubeError
 from qbcore.permissions import actor_for_user
 
-OPEN = ("/login", "/signin/", "/healthz", "/readyz", "/api/", "/worker/", settings.STATIC_URL)
+OPEN = ("/login", "/signin/", "/healthz", "/readyz", "/metrics", "/api/", "/worker/", settings.STATIC_URL)
 
 
 class ActingMiddleware:

@@ -12,6 +12,7 @@
 | FARM_LOG_DAYS | 0: as long as the job | days after a job's end at which its logs are removed |
 | FARM_DISK_WARN | 10 | percent of FARM_DATA's disk below which operators are warned |
 | FARM_DISK_STOP | 3 | percent below which new jobs are refused, as below 500 MB; 0: never |
+| FARM_METRICS_TOKEN | none: from this machine only | what a Prometheus server elsewhere sends as Bearer to /metrics |
 | FARM_MAIL_URL | none: no mail | the mail server: smtp+tls://user:password@host:587 |
 | FARM_MAIL_FROM | farm@ this machine | whom mail comes from |
 | FARM_WEBHOOK_HOSTS | none: no webhooks | hosts that callbacks may post to, comma separated |
@@ -95,6 +96,7 @@ FARM_LOG_PACK_AFTER = env.float("FARM_LOG_PACK_AFTER", default=600.0)
 FARM_LOG_DAYS = env.float("FARM_LOG_DAYS", default=0.0)
 FARM_DISK_WARN = env.float("FARM_DISK_WARN", default=10.0)
 FARM_DISK_STOP = env.float("FARM_DISK_STOP", default=3.0)
+FARM_METRICS_TOKEN = env.str("FARM_METRICS_TOKEN", default="")
 FARM_NAME = env.str("FARM_NAME", default="") or os.uname().nodename
 REDIS_URL = env.str("REDIS_URL", default="")
 

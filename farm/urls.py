@@ -30,6 +30,7 @@ urlpatterns = [
     path("logout", account.sign_out, name="logout"),
     path("signin/<str:token>", account.by_link, name="signin"),
     path("healthz", health.healthz, name="healthz"),
+    path("metrics", health.metrics, name="metrics"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/openapi.json", openapi.document, name="openapi"),
     path("api/v1/docs", openapi.docs, name="api-docs"),

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 import orjson
 from django.db import InterfaceError, OperationalError, close_old_connections
 
+from farm import metrics
 from qbcore import backend, events, hosts, logs
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
 
@@ -125,7 +126,9 @@ def _log(scope: Scope, rest: str, body: bytes) -> dict[str, Any]:
         raise Invalid("write log/<grant>/<out|err|marks>?offset=<bytes>", field="path")
     if len(body) > logs.LARGEST_CHUNK:
         raise TooLarge()
-    return {"size": logs.append(host, int(grant), stream, int(offset), body)}
+    size = logs.append(host, int(grant), stream, int(offset), body)
+    metrics.LOG_BYTES.inc(len(body))
+    return {"size": size}
 
 
 def _writer(token: str) -> int:

@@ -30,6 +30,7 @@ from qbcore import (
     logkeeping,
     logs,
     looping,
+    measures,
     resources,
     runs,
 )
@@ -111,6 +112,7 @@ def forget() -> None:
     SubmissionRow.objects.filter(at__lt=now - timedelta(days=1)).delete()
     ExclusionRow.objects.filter(until__lt=now).delete()
     firings.forget()
+    measures.compact()
     _forget_logs()
 
 

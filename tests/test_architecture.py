@@ -30,7 +30,7 @@ DOORS = (
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
     *("dependencies", "submission", "archiving", "hostfacts", "hosts", "wrangling", "looping", "hostcare", "draining"),
     *("resources", "waiting", "orders", "preference", "dispatch", "requests", "backend", "runs", "firings"),
-    *("logkeeping", "housekeeping"),
+    *("logkeeping", "measures", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

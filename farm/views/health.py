@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import redis
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from farm import metrics as exposition
 from qbcore import diskspace
 from qbcore.hosts import active_hosts
 from qbcore.housekeeping import ticking
@@ -38,6 +43,32 @@ def _redis() -> str:
     except redis.RedisError as error:
         return f"does not answer: {type(error).__name__}. Hints and bulk runs wait"
     return "ok"
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For Prometheus: from this machine itself, or with the token of FARM_METRICS_TOKEN."""
+    if not _may_measure(request):
+        why = "Ask from the farm's own machine, or send Authorization: Bearer with the farm's FARM_METRICS_TOKEN.\n"
+        return HttpResponse(why, status=403, content_type="text/plain; charset=utf-8")
+    try:
+        return HttpResponse(exposition.text(), content_type=CONTENT_TYPE_LATEST)
+    except (OperationalError, InterfaceError) as error:
+        why = f"The database does not answer: {type(error).__name__}\n"
+        return HttpResponse(why, status=503, content_type="text/plain; charset=utf-8")
+
+
+def _may_measure(request: HttpRequest) -> bool:
+    """What a proxy of this machine hands on does not come from this machine."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if settings.FARM_METRICS_TOKEN and scheme == "Bearer":
+        return constant_time_compare(token.strip(), settings.FARM_METRICS_TOKEN)
+    if any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP")):
+        return False
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
 
 
 @require_safe

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from qbcore import events
 from qbcore.control import subjobs, work
-from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TrackRow, WaitRow, WorkRow
+from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TotalRow, TrackRow, WaitRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
 
 Changed = Sequence[SubjobRow]
@@ -172,5 +172,7 @@ def remove(job: JobRow) -> None:
     """Deletes a job that is over with its work; attempts, history and open grants stay until their time."""
     for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow, ExclusionRow, TrackRow, WaitRow):
         rows.objects.filter(job_id=job.pk).delete()
+    if job.timed:
+        TotalRow.objects.create(name="complete", value=job.timed)  # what the farm has done does not become less
     JobRow.objects.filter(pk=job.pk).delete()
     events.publish("job", [job.pk])

@@ -11,6 +11,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='TotalRow',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=32)),
+                ('value', models.BigIntegerField(default=0)),
+                ('at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'db_table': 'total',
+                'indexes': [models.Index(models.F('name'), name='total_name')],
+            },
+        ),
+        migrations.CreateModel(
             name='SampleRow',
             fields=[
                 ('pk', models.CompositePrimaryKey('host_id', 'at', blank=True, editable=False, primary_key=True, serialize=False)),

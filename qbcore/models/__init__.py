@@ -29,7 +29,7 @@ from qbcore.models.jobs import (
     WorkRow,
 )
 from qbcore.models.people import RoleRow, TokenRow
-from qbcore.models.records import DutyRow, HistoryRow, RunRow, RunTargetRow
+from qbcore.models.records import DutyRow, HistoryRow, RunRow, RunTargetRow, TotalRow
 
 __all__ = [
     "ArchiveRow",
@@ -56,6 +56,7 @@ __all__ = [
     "TermRow",
     "ThumbnailRow",
     "TokenRow",
+    "TotalRow",
     "TrackRow",
     "WaitRow",
     "Watch",

@@ -88,3 +88,16 @@ class DutyRow(models.Model):
 
     class Meta:
         db_table = "duty"
+
+
+class TotalRow(models.Model):
+    """A part of a number that must never fall though the rows that it counts go. The parts of a name add up."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=32)
+    value = models.BigIntegerField(default=0)
+    at = models.DateTimeField(null=True)  # until when it was counted
+
+    class Meta:
+        db_table = "total"
+        indexes = [models.Index("name", name="total_name")]
