@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.farm import HEAD, ROOT, start
 
-BENCHES = {"ranges": "ranges", "plan": "plan_pick", "submit": "submit", "reads": "reads"}
+BENCHES = {"ranges": "ranges", "plan": "plan_pick", "submit": "submit", "reads": "reads", "bulk": "bulk"}
 """What can be asked for, in the order of the table, and the module whose `figures()` it is."""
 
 

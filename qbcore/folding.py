@@ -16,7 +16,7 @@ from django.db.models import Count, Min
 from qbcore import acting, callbacks, events, filling, history, links
 from qbcore.callbacks import News
 from qbcore.constants import FLAGS
-from qbcore.control import marks, subjobs, work
+from qbcore.control import marks, subjobs, whole, work
 from qbcore.control.marks import Turn
 from qbcore.errands import Errands
 from qbcore.jobspec import is_own_unit, loops
@@ -142,13 +142,10 @@ def _balance(job: JobRow, now: datetime) -> bool:
     if _live(tally) or not given_up:
         return False
     filling.complete(job)
-    items = work.take(job.pk, frm=LIVE)
     if tally[Status.FAILED]:
-        work.fail(job.pk, items, now=now)
         job.reason = "no subjob left"
-    else:
-        work.kill(job.pk, items, now=now)
-    return bool(items)
+        return whole.fail(job, now=now)
+    return whole.kill(job, now=now)
 
 
 def _rest(job: JobRow, tally: Mapping[Status, int], now: datetime) -> bool:

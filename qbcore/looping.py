@@ -85,7 +85,7 @@ def _end_overdue(job_id: int, grant: int) -> int:
         return 0
     loops.holders(job, Q(grant_id=grant))
     items = work.take(job_id, frm=[Status.RUNNING], where=Q(grant_id=grant, reserved_until__lt=now))
-    for item in items:
+    for item in WorkRow.objects.filter(job_id=job_id, pos__in=[one.pos for one in items]).order_by("pos"):
         message = f"ran longer than its agenda_timelimit of {job.agenda_timelimit} s"
         loops.end(job, item, Status.FAILED, now=now, written={}, message=message)
     loops.stop(job, items, now=now)

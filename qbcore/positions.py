@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from qbcore import filling, spans
+from qbcore.control.places import among, islands
 from qbcore.models import WorkRow
 from qbcore.ranges import frameset
 
@@ -19,9 +18,12 @@ FRAME = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 def at(found: spans.Spans) -> Q:
     """A set of positions as a filter: ranges while they are few, else a list."""
-    if len(found) > FEW or not found:
-        return Q(pos__in=list(spans.positions(found)))
-    return reduce(or_, (Q(pos__gte=first, pos__lte=last) for first, last in found))
+    return among(found)
+
+
+def runs_of(rows: QuerySet[WorkRow]) -> spans.Spans:
+    """Where the items of one job stand, as runs of neighbours that the database itself puts together."""
+    return islands(rows).get((), [])
 
 
 def positions_named(job_id: int, names: Sequence[str]) -> spans.Spans:
@@ -29,7 +31,7 @@ def positions_named(job_id: int, names: Sequence[str]) -> spans.Spans:
     filling.fill(job_id)
     rows = WorkRow.objects.filter(job_id=job_id).order_by("pos")
     if "*" in names:
-        return spans.of(rows.values_list("pos", flat=True).iterator())
+        return runs_of(rows)
     exact = dict(rows.filter(name__in=names).values_list("pos", "name"))
     ranges = [frames for name in set(names) - set(exact.values()) for frames in _frames_of(name)]
     if sum(map(len, ranges)) <= FEW:

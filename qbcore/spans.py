@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from qbcore.errors import Invalid
@@ -25,6 +26,15 @@ def of(positions: Iterable[int]) -> Spans:
 def text(spans: Iterable[tuple[int, int]]) -> str:
     """'0-99,105'."""
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in sorted(spans))
+
+
+def first(text: str) -> int:
+    """The first position of what `text` wrote, which is not empty, without reading the rest."""
+    return int(text.partition(",")[0].partition("-")[0])
+
+
+def last(text: str) -> int:
+    return int(text.rpartition(",")[2].rpartition("-")[2])
 
 
 def parse(given: str) -> Spans:
@@ -61,9 +71,11 @@ def size(spans: Iterable[tuple[int, int]]) -> int:
     return sum(last - first + 1 for first, last in spans)
 
 
-def after(spans: Iterable[tuple[int, int]], pos: int) -> Spans:
-    """What of them lies behind *pos*."""
-    return [(max(first, pos + 1), last) for first, last in spans if last > pos]
+def after(spans: Spans, pos: int) -> Spans:
+    """What of them, in order, lies behind *pos*."""
+    start = bisect_right(spans, pos, key=lambda span: span[1])
+    left = spans[start:]
+    return [(max(left[0][0], pos + 1), left[0][1]), *left[1:]] if left else []
 
 
 def slices(spans: Iterable[tuple[int, int]], most: int) -> Iterator[Spans]:

@@ -8,7 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from qbcore import acting, callbacks, dependencies, diskspace, events, fields, filling, folding, history, jobspec, verbs
+from qbcore import (
+    acting,
+    alike,
+    callbacks,
+    dependencies,
+    diskspace,
+    events,
+    fields,
+    filling,
+    folding,
+    history,
+    jobspec,
+    verbs,
+)
 from qbcore.constants import FLAGS
 from qbcore.control import growth
 from qbcore.control import jobs as job_control
@@ -33,8 +46,6 @@ MODIFIABLE = [
 
 
 PACKAGE = "package"
-UNSAID = ("env", PACKAGE)
-"""What is too long for a line of history."""
 
 
 def submit(*jobs: Any, _key: str = "", **options: Any) -> SubmitResult:
@@ -191,7 +202,11 @@ def modify(modifyParamDict: Mapping[str, Any], jobid: Any, *extraJobids: Any) ->
     if not isinstance(modifyParamDict, Mapping):
         raise Invalid("modify takes the parameters first: modify({...}, 250)", field="modifyParamDict")
     changes = checked_changes(modifyParamDict)
-    return [job for job in verbs.whole_jobs(flatten([jobid, *extraJobids])) if modify_job(job, changes) is not None]
+    jobs = verbs.whole_jobs(flatten([jobid, *extraJobids]))
+    if len(jobs) > 1 and alike.fits(changes):
+        changed = alike.modify(jobs, changes)
+        return [job for job in jobs if job in changed]
+    return [job for job in jobs if modify_job(job, changes) is not None]
 
 
 def checked_changes(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,16 +264,10 @@ def _change(job: JobRow, old: Mapping[str, Any], new: Mapping[str, Any], now: da
     if {"label", "pgrp"} & set(new):
         _refuse_second_label(job)
     job.save(update_fields=[*(key for key in new if key not in jobspec.PRODUCTION), "extra", "show"])
-    said = [f"{key} {_shown(old[key])} → {_shown(value)}" for key, value in new.items() if key not in UNSAID]
-    said += [f"{key} changed" for key in new if key in UNSAID]
-    history.record("modify", now=now, job=job.pk, effect=", ".join(said))
+    history.record("modify", now=now, job=job.pk, effect=alike.said(old, new))
     callbacks.modified(job, relabelled=bool({"label", "pgrp"} & set(new)))
     folding.settle(job)
     events.publish("wake", [])
-
-
-def _shown(value: Any) -> Any:
-    return "–" if value == "" else value
 
 
 def _cpus(job: JobRow, wanted: int) -> int:

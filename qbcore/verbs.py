@@ -18,7 +18,7 @@ from django.db.models import Count, Q
 from qbcore import acting, callbacks, events, filling, folding, history, links, spans
 from qbcore.control import departures, jobs, loops, subjobs, work
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob, parse_work
-from qbcore.models import JobRow, SubjobRow, WorkRow
+from qbcore.models import JobRow, SubjobRow
 from qbcore.permissions import need, visible_jobs
 from qbcore.positions import FRAME, at, positions_named
 from qbcore.ranges import rangejoin
@@ -132,7 +132,7 @@ def act_on_job(verb: str, job_id: int, only: int | None = None) -> list[int]:
 @writing
 def act_on_work(
     verb: str, job_id: int, where: Q, *, after: int = -1, limit: int | None = None, record: bool = True
-) -> list[WorkRow]:
+) -> list[work.Item]:
     """Does *verb* to the items of a job that fit *where*, at most *limit* after *after*; answers them as they were."""
     job = hold_job(verb, job_id)
     if job is None:
@@ -147,7 +147,8 @@ def act_on_work(
     _wake_for(job, items)
     row.act(job.pk, items, now=now)
     loops.stop(job, items, now=now)
-    links.forget(job, at(spans.of(item.pos for item in items)))
+    if job.dependency:
+        links.forget(job, at(spans.of(item.pos for item in items)))
     if row.lifts:
         subjobs.lift(job, Hold.SUBMIT | Hold.DEPENDENCY, now=now)
     if row.revives:
@@ -160,14 +161,34 @@ def act_on_work(
     return items
 
 
-def _wake_for(job: JobRow, items: Sequence[WorkRow]) -> None:
+@writing
+def act_on_part(verb: str, job_id: int, part: spans.Spans) -> work.Groups:
+    """Does *verb* to a slice of a bulk run, which keeps its own record; answers how the items that changed stood."""
+    row = WORK_VERBS[verb]
+    if not row.frm <= DONE:
+        return work.grouped(act_on_work(verb, job_id, at(part), record=False))
+    job = hold_job(verb, job_id)
+    stood = work.standing(job.pk, part, frm=row.frm) if job else {}
+    if job is None or not stood:
+        return {}
+    now = clock()
+    row.act(job.pk, stood, now=now)
+    links.forget(job, at(part))
+    jobs.revive(job, now)
+    folding.settle(job)
+    events.publish("work", [job.pk])
+    events.publish("wake", [])
+    return stood
+
+
+def _wake_for(job: JobRow, items: Sequence[work.Item]) -> None:
     """Hosts that hold one of the items must hear that it is no longer theirs."""
     grants = {item.grant_id for item in items if item.grant_id}
     held = SubjobRow.objects.filter(job_id=job.pk, grant_id__in=grants) if grants else []
     events.publish("wake", [row.host_id for row in held if row.host_id])
 
 
-def names_of(items: Sequence[WorkRow]) -> str:
+def names_of(items: work.Items) -> str:
     """The items' names as a range where they are numbers; cut with a note when there are too many to read."""
     if len(items) > NAMED_IN_HISTORY:
         return f"{items[0].name} … {items[-1].name}"

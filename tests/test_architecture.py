@@ -28,8 +28,8 @@ NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "locks", "listing", "views", "reasons", "queries", "diskspace", "logs"),
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
-    *("dependencies", "submission", "archiving", "hostfacts", "hosts", "wrangling", "looping", "hostcare", "draining"),
-    *("resources", "waiting", "orders", "preference", "dispatch", "requests", "backend", "runs", "firings"),
+    *("dependencies", "alike", "submission", "archiving", "hostfacts", "hosts", "wrangling", "looping", "hostcare"),
+    *("draining", "resources", "waiting", "orders", "preference", "dispatch", "requests", "backend", "runs", "firings"),
     *("logkeeping", "measures", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")

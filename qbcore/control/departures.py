@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from qbcore import events
-from qbcore.control import subjobs, work
+from qbcore.control import subjobs, whole, work
 from qbcore.control.jobs import Changed, end_units
 from qbcore.models import ExclusionRow, JobRow, SubjobRow
 from qbcore.states import LIVE, Ending, Status
@@ -69,7 +69,7 @@ def retire(job: JobRow, only: int | None, now: datetime) -> Changed:
 
 def _retire_work(job: JobRow, found: Sequence[SubjobRow], only: int | None, now: datetime) -> None:
     if only is None or not SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).exists():
-        work.complete(job.pk, work.take(job.pk, frm=LIVE), now=now)
+        whole.complete(job, now=now)
     elif placed := subjobs.grants(found):
         work.give_back(job.pk, placed, Ending.INTERRUPTED, now=now)
         events.publish("wake", [])

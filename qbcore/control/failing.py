@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from qbcore.control import subjobs, work
+from qbcore.control import subjobs, whole, work
 from qbcore.control.jobs import Changed, end_units
 from qbcore.models import JobRow, SubjobRow
 from qbcore.states import LIVE, Ending, Status
@@ -18,7 +18,7 @@ def fail(job: JobRow, only: int | None, now: datetime) -> Changed:
     placed = subjobs.grants(found)
     subjobs.turn(job.pk, found, Status.FAILED, now=now)
     if only is None or not SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).exists():
-        work.fail(job.pk, work.take(job.pk, frm=LIVE), now=now)
+        whole.fail(job, now=now)
     elif placed:
         work.give_back(job.pk, placed, Ending.INTERRUPTED, now=now)
     end_units(job, found, Ending.INTERRUPTED, now=now)

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from qbcore import events
-from qbcore.control import subjobs, work
+from qbcore.control import subjobs, whole, work
 from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TotalRow, TrackRow, WaitRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
 
@@ -40,7 +40,7 @@ def kill(job: JobRow, only: int | None, now: datetime) -> Changed:
     placed = subjobs.grants(found)
     subjobs.turn(job.pk, found, Status.KILLED, now=now)
     if only is None or not SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).exists():
-        work.kill(job.pk, work.take(job.pk, frm=LIVE), now=now)
+        whole.kill(job, now=now)
     elif placed:
         work.give_back(job.pk, placed, Ending.KILLED, now=now)
     end_units(job, found, Ending.KILLED, now=now)
@@ -95,7 +95,7 @@ def _again(job: JobRow, only: int | None, now: datetime, hold: Hold) -> Changed:
         job.held = hold
         job.reason = ""
         forget_hosts(job)
-        work.retry(job.pk, work.take(job.pk, frm=DONE), now=now)
+        whole.retry(job, now=now)
     elif job.status in DONE and job.todo:
         return []  # there is nothing that one subjob of it could do
     found = subjobs.take(job.pk, frm=DONE, only=only, limit=job.cpus)
@@ -135,6 +135,8 @@ def end_units(job: JobRow, found: Sequence[SubjobRow], ending: Ending, *, now: d
 def revive(job: JobRow, now: datetime, *, frm: Iterable[Status] = DONE) -> None:
     """After items came back to life: subjobs, lowest first, until as many live as there is live work for."""
     alive = SubjobRow.objects.filter(job_id=job.pk, status__in=LIVE).count()
+    if alive >= job.cpus:
+        return
     wanted = WorkRow.objects.filter(job_id=job.pk, status__in=LIVE).values("pos")[: job.cpus].count()
     subjobs.revive(job, wanted - alive, now=now, frm=frm)
 

@@ -123,7 +123,7 @@ def _placed(job: JobRow, grants: Any) -> list[SubjobRow]:
     return list(locked(SubjobRow.objects.filter(job_id=job.pk, status__in=PLACED, grant_id__in=grants)).order_by("idx"))
 
 
-def stop(job: JobRow, items: Iterable[WorkRow], *, now: datetime) -> Sequence[SubjobRow]:
+def stop(job: JobRow, items: Iterable[work.Item], *, now: datetime) -> Sequence[SubjobRow]:
     """Items (as they were) were taken away: the programs that held them are stopped, their subjobs start again."""
     if not loops(job.prototype, job.todo):
         return []

@@ -26,7 +26,16 @@ class Turn:
 
 def text(kind: str, turned: Mapping[Status, Iterable[int]]) -> str:
     """What a delta says of the places that turned, by their new status."""
-    return ";".join(f"{kind}{int(status)}:{spans.text(spans.of(sorted(set(at))))}" for status, at in turned.items())
+    return ";".join(_part(kind, status, spans.of(sorted(set(at)))) for status, at in turned.items())
+
+
+def _part(kind: str, status: Status, places: spans.Spans) -> str:
+    return f"{kind}{int(status)}:{spans.text(places)}"
+
+
+def work(status: Status, places: spans.Spans) -> str:
+    """The same for items that are known as runs of neighbours."""
+    return _part(WORK, status, places)
 
 
 def parse(texts: Iterable[str]) -> list[Turn]:

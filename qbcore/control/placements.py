@@ -249,7 +249,7 @@ def _lost_again(row: SubjobRow) -> bool:
     return doomed
 
 
-def _count_losses(grant: GrantRow, running: Sequence[WorkRow], now: datetime) -> None:
+def _count_losses(grant: GrantRow, running: Sequence[work.Item], now: datetime) -> None:
     """An item that was lost with its host for the third time fails: it takes hosts down."""
     positions = [item.pos for item in running]
     rows = WorkRow.objects.filter(job_id=grant.job_id, pos__in=positions)
@@ -260,7 +260,7 @@ def _count_losses(grant: GrantRow, running: Sequence[WorkRow], now: datetime) ->
         _explain_losses(grant.job_id, doomed)
 
 
-def _explain_losses(job: int, doomed: Sequence[WorkRow]) -> None:
+def _explain_losses(job: int, doomed: Sequence[work.Item]) -> None:
     for item in doomed:
         _blame(AttemptRow.objects.filter(job_id=job, pos=item.pos, ending=Ending.LOST).order_by("-started")[:LOSSES])
 

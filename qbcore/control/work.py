@@ -6,47 +6,88 @@ lock that everything waits for: measured 182 frames a second).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from django.db.models import F, Q
 
+from qbcore import spans
 from qbcore.control import marks
+from qbcore.control.places import among, islands
 from qbcore.models import AttemptRow, DeltaRow, WorkRow
-from qbcore.states import LIVE, Ending, Hold, Status
+from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
 from qbcore.writing import locked
 
-SLICE = 5000
 LIFTED = Hold.SUBMIT | Hold.DEPENDENCY
 LIFTABLE = (Hold.SUBMIT, Hold.DEPENDENCY, LIFTED)
 """The holds that dependencies and callbacks lift."""
-FIELDS = ("job_id", "pos", "name", "status", "retries", "attempt_id", "grant_id")
+OVER: dict[str, Any] = {"held": Hold.NONE, "wait_until": None}
+AGAIN: dict[str, Any] = {"retries": 0, "losses": 0, "finished": None, "result": None}
+"""What else becomes of items that are over, and of those that are done again by hand."""
+
+
+class Item(NamedTuple):
+    """An item that was taken, as it was then. There may be hundreds of thousands: a row of the model is too much."""
+
+    pos: int
+    name: str
+    status: int
+    retries: int
+    attempt_id: int | None
+    grant_id: int | None
+
+
+Items: TypeAlias = Sequence[Item] | Sequence[WorkRow]
+Groups: TypeAlias = dict[tuple[int, int], spans.Spans]
+"""Items by how they stood, (status, retries), as runs of neighbours: a hundred thousand are a few of them."""
 
 
 def take(
     job: int, *, frm: Iterable[Status], where: Q | None = None, after: int = -1, limit: int | None = None
-) -> list[WorkRow]:
-    """The job's items in one of the statuses *frm*, by position, locked until the transaction ends."""
-    rows = WorkRow.objects.filter(where or Q(), job_id=job, status__in=list(frm), pos__gt=after)
-    found = locked(rows).order_by("pos").only(*FIELDS)
-    return list(found[:limit] if limit else found)
+) -> list[Item]:
+    """The job's items in one of the statuses *frm*, by position, locked until the transaction ends.
+
+    Items that are over need no lock of their own: only who holds the job's turns them.
+    """
+    statuses = frozenset(frm)
+    rows = WorkRow.objects.filter(where or Q(), job_id=job, status__in=statuses, pos__gt=after)
+    found = (rows if statuses <= DONE else locked(rows)).order_by("pos").values_list(*Item._fields)
+    return list(map(Item._make, found[:limit] if limit else found))
 
 
-def turn(job: int, items: Sequence[WorkRow], to: Status, *, now: datetime, **also: Any) -> None:
+def standing(job: int, runs: spans.Spans, *, frm: frozenset[Status]) -> Groups:
+    """The items among *runs* in one of the statuses *frm*, all of which are over: as `take`, without fetching them."""
+    assert frm <= DONE, "what is alive must be taken: claims and reports turn it"
+    rows = WorkRow.objects.filter(among(runs), job_id=job, status__in=frm)
+    return {(status, retries): some for (status, retries), some in islands(rows, "status", "retries").items()}
+
+
+def grouped(items: Items) -> Groups:
+    positions: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for item in items:
+        positions[item.status, item.retries].append(item.pos)
+    return {stood: spans.of(sorted(some)) for stood, some in positions.items()}
+
+
+def turn(job: int, items: Items | Groups, to: Status, *, now: datetime, **also: Any) -> None:
     """Gives taken items the status *to* and inserts the delta. An item that leaves its place gives up its attempt."""
     if not items:
         return
-    if to not in (Status.RUNNING, Status.SUSPENDED):
-        also = {"attempt_id": None, "grant_id": None, "reserved_until": None, **also}
-    for start in range(0, len(items), SLICE):
-        positions = [item.pos for item in items[start : start + SLICE]]
-        WorkRow.objects.filter(job_id=job, pos__in=positions).update(status=to, updated=now, **also)
-    moved = Counter(Status(item.status) for item in items)
-    moved.subtract({to: len(items)})
-    told = marks.text(marks.WORK, {to: [item.pos for item in items]})
-    delta(job, {status: -count for status, count in moved.items()}, turned=told)
+    groups = items if isinstance(items, dict) else grouped(items)
+    runs = spans.joined(run for some in groups.values() for run in some)
+    WorkRow.objects.filter(among(runs), job_id=job).update(**changes(to, now, **also))
+    moved: Counter[Status] = Counter({to: spans.size(runs)})
+    for (status, _), some in groups.items():
+        moved[Status(status)] -= spans.size(some)
+    delta(job, moved, turned=marks.work(to, runs))
+
+
+def changes(to: Status, now: datetime, **also: Any) -> dict[str, Any]:
+    """The columns of items that turn."""
+    left = {} if to in PLACED else {"attempt_id": None, "grant_id": None, "reserved_until": None}
+    return {"status": to, "updated": now, **left, **also}
 
 
 def delta(job: int, change: Mapping[Status, int], *, timed: int = 0, seconds: float = 0.0, turned: str = "") -> None:
@@ -58,7 +99,7 @@ def delta(job: int, change: Mapping[Status, int], *, timed: int = 0, seconds: fl
     DeltaRow.objects.create(job_id=job, timed=timed, seconds=seconds, turned=turned, **counts)
 
 
-def interrupt(items: Iterable[WorkRow], ending: Ending, *, now: datetime) -> None:
+def interrupt(items: Iterable[Item] | Iterable[WorkRow], ending: Ending, *, now: datetime) -> None:
     """Ends the running attempts of items taken away; what the worker reports later only adds to the record."""
     attempts = [
         item.attempt_id for item in items if item.attempt_id and item.status in (Status.RUNNING, Status.SUSPENDED)
@@ -66,25 +107,25 @@ def interrupt(items: Iterable[WorkRow], ending: Ending, *, now: datetime) -> Non
     AttemptRow.objects.filter(pk__in=attempts, ended__isnull=True).update(ended=now, ending=ending)
 
 
-def kill(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
+def kill(job: int, items: Items, *, now: datetime) -> None:
     interrupt(items, Ending.KILLED, now=now)
-    turn(job, items, Status.KILLED, now=now, finished=now, held=Hold.NONE, wait_until=None)
+    turn(job, items, Status.KILLED, now=now, finished=now, **OVER)
 
 
-def retry(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
+def retry(job: int, items: Items | Groups, *, now: datetime) -> None:
     """Terminal items back to pending, by hand: the counters start again."""
-    turn(job, items, Status.PENDING, now=now, retries=0, losses=0, held=Hold.NONE, finished=None, result=None)
+    turn(job, items, Status.PENDING, now=now, held=Hold.NONE, **AGAIN)
 
 
-def requeue(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
-    turn(job, items, Status.BLOCKED, now=now, retries=0, losses=0, held=Hold.USER, finished=None, result=None)
+def requeue(job: int, items: Items | Groups, *, now: datetime) -> None:
+    turn(job, items, Status.BLOCKED, now=now, held=Hold.USER, **AGAIN)
 
 
-def block(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
+def block(job: int, items: Items, *, now: datetime) -> None:
     turn(job, items, Status.BLOCKED, now=now, held=Hold.USER, wait_until=None)
 
 
-def unblock(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
+def unblock(job: int, items: Items, *, now: datetime) -> None:
     turn(job, items, Status.PENDING, now=now, held=Hold.NONE)
 
 
@@ -104,19 +145,19 @@ def let_go(job: int, where: Q, *, now: datetime) -> int:
     return len(items)
 
 
-def complete(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
+def complete(job: int, items: Items, *, now: datetime) -> None:
     """Live items become complete without rendering."""
     interrupt(items, Ending.INTERRUPTED, now=now)
-    turn(job, items, Status.COMPLETE, now=now, finished=now, held=Hold.NONE, wait_until=None)
+    turn(job, items, Status.COMPLETE, now=now, finished=now, **OVER)
 
 
-def fail(job: int, items: Sequence[WorkRow], *, now: datetime) -> None:
+def fail(job: int, items: Items, *, now: datetime) -> None:
     """Live items that nothing is left to render."""
     interrupt(items, Ending.INTERRUPTED, now=now)
-    turn(job, items, Status.FAILED, now=now, finished=now, held=Hold.NONE, wait_until=None)
+    turn(job, items, Status.FAILED, now=now, finished=now, **OVER)
 
 
-def give_back(job: int, grants: Iterable[int], ending: Ending, *, now: datetime) -> list[WorkRow]:
+def give_back(job: int, grants: Iterable[int], ending: Ending, *, now: datetime) -> list[Item]:
     """What the grants hold goes back to pending. Answers the items that ran: their attempts end as *ending*."""
     items = take(job, frm=LIVE, where=Q(grant_id__in=list(grants)))
     running = [item for item in items if item.status in (Status.RUNNING, Status.SUSPENDED)]

@@ -137,7 +137,7 @@ def _targets(query: QuerySet[RunTargetRow]) -> list[TargetLine]:
             changed=row.changed,
             message=row.message,
         )
-        for row in query.defer("undo")
+        for row in query
     ]
 
 

@@ -3,6 +3,41 @@
 from django.db import migrations, models
 
 
+def keep_undo(apps, schema_editor):
+    """What runs changed so far moves to the rows that every slice writes now."""
+    targets = apps.get_model('qbcore', 'RunTargetRow')
+    rows = apps.get_model('qbcore', 'UndoRow')
+    for target in targets.objects.exclude(undo=[]).order_by('pk').iterator(chunk_size=50):
+        rows.objects.bulk_create([
+            rows(run_id=target.run_id, job_id=target.job_id, stood=status, retries=retries, frames=frames)
+            for status, retries, frames in target.undo
+        ], batch_size=500)
+
+
+TUNING = {
+    # Every change of a frame's status leaves a dead row, and a delta lives for a second: they are cleaned up early.
+    'work': 'autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0',
+    'delta': 'autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0',
+    # Rows that are written over and over find room beside themselves.
+    'job': 'fillfactor = 70',
+    'subjob': 'fillfactor = 50',
+    'host': 'fillfactor = 70',
+}
+
+
+def tune(apps, schema_editor):
+    if schema_editor.connection.vendor == 'postgresql':
+        for table, settings in TUNING.items():
+            schema_editor.execute(f'ALTER TABLE {table} SET ({settings})')
+
+
+def untune(apps, schema_editor):
+    if schema_editor.connection.vendor == 'postgresql':
+        for table, settings in TUNING.items():
+            names = ', '.join(part.split('=')[0].strip() for part in settings.split(', '))
+            schema_editor.execute(f'ALTER TABLE {table} RESET ({names})')
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -107,4 +142,24 @@ class Migration(migrations.Migration):
             model_name='thumbnailrow',
             constraint=models.UniqueConstraint(models.F('attempt_id'), models.F('number'), name='thumbnail_once'),
         ),
+        migrations.CreateModel(
+            name='UndoRow',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('run_id', models.BigIntegerField()),
+                ('job_id', models.BigIntegerField()),
+                ('stood', models.SmallIntegerField()),
+                ('retries', models.IntegerField()),
+                ('frames', models.TextField()),
+            ],
+            options={
+                'db_table': 'run_undo',
+                'indexes': [
+                    models.Index(models.F('run_id'), models.F('job_id'), models.F('id'), name='run_undo_run'),
+                ],
+            },
+        ),
+        migrations.RunPython(keep_undo, migrations.RunPython.noop),
+        migrations.RemoveField(model_name='runtargetrow', name='undo'),
+        migrations.RunPython(tune, untune),
     ]

@@ -29,7 +29,7 @@ from qbcore.models.jobs import (
     WorkRow,
 )
 from qbcore.models.people import RoleRow, TokenRow
-from qbcore.models.records import DutyRow, HistoryRow, RunRow, RunTargetRow, TotalRow
+from qbcore.models.records import DutyRow, HistoryRow, RunRow, RunTargetRow, TotalRow, UndoRow
 
 __all__ = [
     "ArchiveRow",
@@ -58,6 +58,7 @@ __all__ = [
     "TokenRow",
     "TotalRow",
     "TrackRow",
+    "UndoRow",
     "WaitRow",
     "Watch",
     "WorkRow",

@@ -71,11 +71,25 @@ class RunTargetRow(models.Model):
     outcome = models.CharField(max_length=12, default="todo")  # todo done unchanged refused error cancelled
     changed = models.IntegerField(default=0)
     message = models.TextField(default="")
-    undo = models.JSONField(default=list)  # [[status, retries, "ranges"], ...] of what stood there before
 
     class Meta:
         db_table = "run_target"
         indexes = [models.Index("run_id", "id", name="run_target_run")]
+
+
+class UndoRow(models.Model):
+    """What a slice of a bulk run changed, as it stood before: frames of a job that had the same status and retries."""
+
+    id = models.BigAutoField(primary_key=True)
+    run_id = models.BigIntegerField()
+    job_id = models.BigIntegerField()
+    stood = models.SmallIntegerField()  # the status
+    retries = models.IntegerField()
+    frames = models.TextField()  # positions as ranges
+
+    class Meta:
+        db_table = "run_undo"
+        indexes = [models.Index("run_id", "job_id", "id", name="run_undo_run")]
 
 
 class DutyRow(models.Model):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -14,17 +15,21 @@ from django.db import OperationalError, transaction
 from django.db.models import Case, Q, When
 
 from qbcore import acting, events, history, spans, submission, verbs
+from qbcore.control.work import Groups
 from qbcore.errors import Invalid, NotFound, QubeError, Refused
-from qbcore.models import JobRow, RunRow, RunTargetRow, WorkRow
+from qbcore.models import JobRow, RunRow, RunTargetRow, UndoRow, WorkRow
 from qbcore.permissions import may, need
-from qbcore.positions import at
+from qbcore.positions import at, runs_of
 from qbcore.runs.ahead import Ahead, asker, prepare, recorded
 from qbcore.runs.preview import Selection, asked, check, is_work, plural, selected, title
 from qbcore.writing import clock, locked, on_postgres, writing
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
-YIELD = 0.02
+YIELD = 0.005
+COUNTED = ("done", "changed", "unchanged", "refused", "errors")
+MOVED = ("after", "changed", "outcome", "message")
+"""What a slice writes of its run and of its target: never the frames again, which may be a long text."""
 
 
 @writing
@@ -63,9 +68,8 @@ def start(
 def _target(run: RunRow, row: JobRow, selection: Selection) -> RunTargetRow:
     target = RunTargetRow(run_id=run.pk, job_id=row.pk, job_name=row.name, total=1)
     if is_work(run.verb):
-        found = WorkRow.objects.filter(asked(selection), job_id=row.pk).order_by("pos").values_list("pos", flat=True)
-        positions = list(found)
-        target.frames, target.total = spans.text(spans.of(positions)), len(positions)
+        found = runs_of(WorkRow.objects.filter(asked(selection), job_id=row.pk))
+        target.frames, target.total = spans.text(found), spans.size(found)
     return target
 
 
@@ -155,7 +159,7 @@ def _slice(run_id: int, owner: str, ahead: Ahead) -> bool:
     with acting.acting_as(asker(run)):
         _step(run, target, ahead)
     run.lease = clock() + LEASE
-    run.save()
+    run.save(update_fields=[*COUNTED, "lease"])
     events.publish("run", [run.pk])
     return True
 
@@ -192,34 +196,41 @@ def _give_up(run: RunRow, target: RunTargetRow, why: str, *, refused: bool) -> N
     run.done += left
     run.refused += left if refused else 0
     run.errors += 0 if refused else left
-    target.save()
+    target.save(update_fields=MOVED)
 
 
 def _left(target: RunTargetRow) -> spans.Spans:
-    return spans.after(spans.parse(target.frames), target.after)
+    return spans.after(_frozen(target.frames), target.after)
+
+
+@lru_cache(maxsize=2)
+def _frozen(frames: str) -> spans.Spans:
+    """Parsed once for all slices of a target."""
+    return spans.parse(frames)
 
 
 def _step_work(run: RunRow, target: RunTargetRow) -> None:
     part, *more = islice(spans.slices(_left(target), settings.FARM_SLICE), 2)
     count = spans.size(part)
-    items = verbs.act_on_work(run.verb, target.job_id, at(part), record=False)
-    target.changed += len(items)
-    target.undo = [*target.undo, *_undo(items)]
+    stood = verbs.act_on_part(run.verb, target.job_id, part)
+    changed = sum(map(spans.size, stood.values()))
+    target.changed += changed
+    UndoRow.objects.bulk_create(_undo(run, target, stood), batch_size=500)
     target.after = part[-1][-1]
     run.done += count
-    run.changed += len(items)
-    run.unchanged += count - len(items)
+    run.changed += changed
+    run.unchanged += count - changed
     if not more:
         _end_target(run, target)
-    target.save()
+    target.save(update_fields=MOVED)
 
 
-def _undo(items: Sequence[WorkRow]) -> list[list[Any]]:
-    """What stood there before, as [status, retries, ranges]."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for item in items:
-        groups.setdefault((item.status, item.retries), []).append(item.pos)
-    return [[status, retries, spans.text(spans.of(positions))] for (status, retries), positions in groups.items()]
+def _undo(run: RunRow, target: RunTargetRow, stood: Groups) -> list[UndoRow]:
+    """What stood there before."""
+    return [
+        UndoRow(run_id=run.pk, job_id=target.job_id, stood=status, retries=retries, frames=spans.text(some))
+        for (status, retries), some in stood.items()
+    ]
 
 
 def _end_target(run: RunRow, target: RunTargetRow) -> None:
@@ -232,10 +243,13 @@ def _end_target(run: RunRow, target: RunTargetRow) -> None:
 
 
 def _changed_names(target: RunTargetRow) -> str:
-    changed = sorted(span for line in target.undo for span in spans.parse(line[2]))
-    few = list(islice(spans.positions(changed), verbs.NAMED_IN_HISTORY + 1))
-    items = WorkRow.objects.filter(job_id=target.job_id, pos__in=[*few, changed[-1][-1]]).order_by("pos")
-    return verbs.names_of(list(items.only("job_id", "pos", "name")))
+    rows = UndoRow.objects.filter(run_id=target.run_id, job_id=target.job_id)
+    texts = list(rows.values_list("frames", flat=True))
+    items = WorkRow.objects.filter(job_id=target.job_id).order_by("pos").only("job_id", "pos", "name")
+    if target.changed > verbs.NAMED_IN_HISTORY:
+        ends = [min(map(spans.first, texts)), max(map(spans.last, texts))]
+        return " … ".join(item.name for item in items.filter(pos__in=ends))
+    return verbs.names_of(list(items.filter(at(spans.parse(",".join(texts))))))
 
 
 def _step_job(run: RunRow, target: RunTargetRow, ahead: Ahead) -> None:
@@ -244,7 +258,7 @@ def _step_job(run: RunRow, target: RunTargetRow, ahead: Ahead) -> None:
     run.done += 1
     run.changed += int(changed)
     run.unchanged += int(not changed)
-    target.save()
+    target.save(update_fields=MOVED)
 
 
 def _act(run: RunRow, job_id: int, ahead: Ahead) -> tuple[bool, str]:

@@ -13,8 +13,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from qbcore import acting, runs, spans, verbs
 from qbcore.acting import Actor
+from qbcore.control import work
 from qbcore.errors import Invalid, NotFound, QubeError, Refused
-from qbcore.models import ArchiveRow, HistoryRow, JobRow, RunRow, RunTargetRow, WorkRow
+from qbcore.models import ArchiveRow, HistoryRow, JobRow, RunRow, UndoRow, WorkRow
 from qbcore.runs import Selection
 from qbcore.states import Status
 from tests.hand import job_in
@@ -48,14 +49,16 @@ def carried(verb: str, *jobs: int, **selected: Any) -> RunRow:
 def acted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The frames of each slice, as they are acted on."""
     done: list[list[str]] = []
-    real = verbs.act_on_work
+    real = verbs.act_on_part
 
-    def spy(*args: Any, **kwargs: Any) -> list[WorkRow]:
-        items = real(*args, **kwargs)
-        done.append([item.name for item in items])
-        return items
+    def spy(verb: str, job: int, part: spans.Spans) -> work.Groups:
+        stood = real(verb, job, part)
+        positions = [pos for some in stood.values() for pos in spans.positions(some)]
+        rows = WorkRow.objects.filter(job_id=job, pos__in=positions).order_by("pos")
+        done.append(list(rows.values_list("name", flat=True)))
+        return stood
 
-    monkeypatch.setattr(verbs, "act_on_work", spy)
+    monkeypatch.setattr(verbs, "act_on_part", spy)
     return done
 
 
@@ -245,14 +248,14 @@ def test_a_run_on_one_job_of_another_is_refused_at_once() -> None:
 
 def test_an_error_on_one_job_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = make_job(frames={Status.FAILED: 3}), make_job(frames={Status.FAILED: 2})
-    real = verbs.act_on_work
+    real = verbs.act_on_part
 
     def broken(verb: str, job: int, *args: Any, **kwargs: Any) -> Any:
         if job == first.pk:
             raise ZeroDivisionError
         return real(verb, job, *args, **kwargs)
 
-    monkeypatch.setattr(verbs, "act_on_work", broken)
+    monkeypatch.setattr(verbs, "act_on_part", broken)
     run = carried("retrywork", first.pk, second.pk)
     assert (run.state, run.errors, run.changed, run.done) == ("done", 3, 2, 5)
     assert runs.state(run.pk)["targets"][0]["message"] == "the farm failed here; its log says why"
@@ -269,9 +272,9 @@ def test_a_run_acts_as_its_starter_and_history_leads_to_it() -> None:
 def test_what_was_there_before_is_kept_for_undo() -> None:
     job = make_job(frames={Status.COMPLETE: 2, Status.FAILED: 2, Status.PENDING: 1})
     carried("requeuework", job.pk)
-    undo = RunTargetRow.objects.get().undo
-    assert {(status, text) for status, _, text in undo} == {(16, "0-1"), (32, "2-3")}
-    assert sum(spans.size(spans.parse(text)) for _, _, text in undo) == 4
+    undo = list(UndoRow.objects.values_list("stood", "frames"))
+    assert set(undo) == {(16, "0-1"), (32, "2-3")}
+    assert sum(spans.size(spans.parse(text)) for _, text in undo) == 4
 
 
 def test_jobs_are_archived_and_removed_by_runs() -> None:
