@@ -62,6 +62,8 @@ def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[i
     round_ = Round(host, body, now)
     try:
         round_.run()
+        if body.get("leaving"):
+            hosts.goodbye(host, now)
     except Exception:
         waiting.reload()  # what it started goes back with the transaction
         raise

@@ -135,6 +135,7 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     host.reason = host.reason if host.locked or host.banned or host.drain or host.lock_slots else ""
     host.save()
     keep = _keep(host, held_of(body), now)
+    _note_ended(host, body.get("ended"), now)
     callbacks.hear_hosts([host.name] if back else [], "up")
     events.publish("host", [host.pk])
     return {
@@ -233,6 +234,33 @@ def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> Hos
         callbacks.hear_hosts([host.name], "up")
         events.publish("host", [host.pk])
     return host
+
+
+def _note_ended(host: HostRow, ended: Any, now: datetime) -> None:
+    """What a worker had to end of the one before it: those frames may have left half a picture."""
+    if isinstance(ended, int) and ended > 0:
+        with acting.acting_as(acting.FARM):
+            effect = f"its last worker was killed: {ended} processes that it had left running were ended"
+            history.record("up", now=now, host=host.name, effect=effect)
+
+
+def goodbye(host: HostRow, now: datetime) -> None:
+    """Its worker ends: the host is down at once and not after a lease. Called with the row locked, after a sync.
+
+    The session ends with it, so that a beat which comes later does not bring the host back.
+    """
+    grants = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
+    placements.close(grants, Ending.LOST, now=now)
+    host.state, host.session, host.updated = HostState.DOWN, "", now
+    host.reason = host.reason if host.locked else "its worker was stopped"
+    host.save(update_fields=["state", "session", "reason", "updated"])
+    with acting.acting_as(acting.FARM):
+        history.record("down", now=now, host=host.name, effect="its worker was stopped")
+    callbacks.hear_hosts([host.name], "down")
+    for grant in grants:
+        folding.soon(grant.job_id)
+    events.publish("host", [host.pk])
+    events.publish("wake", [])
 
 
 @writing

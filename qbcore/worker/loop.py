@@ -179,7 +179,9 @@ class Worker:
         self._asked_at = now
         self._stated = self._facts
         facts = {"facts": self._stated} if self._stated else {}
-        self._caller.ask({"session": self._session, "seq": self._seq, **body, **facts, "load": self._current_load(now)})
+        leaving = {"leaving": True} if self._leaving and self._leaving.code != AGAIN else {}
+        body |= {**facts, **leaving, "load": self._current_load(now)}
+        self._caller.ask({"session": self._session, "seq": self._seq, **body})
         if self._leaving:
             self._leaving.said = True
 

@@ -128,6 +128,7 @@ def test_a_worker_that_is_asked_to_stop_hands_everything_back(
     assert [report["reason"] for report in supervisor.reports] == ["ended"]
     last = supervisor.requests[-1]
     assert (last["room"], last["held"], last["gone"]) == (False, {}, list(supervisor.grants))
+    assert [told.get("leaving", False) for told in supervisor.requests[-2:]] == [False, True]
     assert len(next(iter(supervisor.grants.values())).subjob.frames) == 1
 
 
