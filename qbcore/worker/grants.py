@@ -11,6 +11,7 @@ from typing import Any
 
 from qbcore.commands import argv_for, cwd_for, environment, flight_argv
 from qbcore.errors import Invalid
+from qbcore.worker.accounts import Account, Accounts, NoAccount
 from qbcore.worker.jobtypes import JobType
 from qbcore.worker.lineage import Lineage
 from qbcore.worker.process import NotStarted, Place, Process, start
@@ -35,6 +36,7 @@ class Site:
     paths: Mapping[str, str] = field(default_factory=dict)
     jobtypes: Mapping[str, JobType] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
+    accounts: Accounts = field(default_factory=Accounts)
 
     def command(self, job: Mapping[str, Any], frame: Frame) -> list[str]:
         """What is started for a frame: its flight check, the program of the job's type, or the command line."""
@@ -44,9 +46,19 @@ class Site:
             return custom.argv()
         return argv_for(job, frame["name"] if frame["pos"] >= 0 else None, self.paths)
 
-    def seen(self, job: Mapping[str, Any], frame: Frame) -> dict[str, str]:
+    def place(self, job: Mapping[str, Any], frame: Frame, out: Spool, err: Spool) -> Place:
+        """Where and as whom a frame is started. Raises NoAccount."""
+        account = self.accounts.of(job)
+        if account:
+            out.give_to(account.user)
+            err.give_to(account.user)
+        cwd = cwd_for(job, self.paths) or (account.folder() if account else self.home)
+        return Place(self.seen(job, frame, account), cwd, out.file, err.file, account)
+
+    def seen(self, job: Mapping[str, Any], frame: Frame, account: Account | None = None) -> dict[str, str]:
         """The environment of what is started for a frame."""
-        env = {**environment(job, frame, self.environment), **self.lineage.variable(frame["attempt"])}
+        base = {**self.environment, **account.environment()} if account else self.environment
+        env = {**environment(job, frame, base), **self.lineage.variable(frame["attempt"])}
         custom = self.jobtypes.get(job["prototype"])
         return custom.environment(env) if custom else env
 
@@ -159,7 +171,7 @@ class Grant:
         frame = self.queue.popleft()
         try:
             self.running = self._started(frame)
-        except (Invalid, NotStarted) as error:
+        except (Invalid, NotStarted, NoAccount) as error:
             return self._report(frame, reason="spawn", message=str(error))
         self._limit(self.running)
         return None
@@ -199,8 +211,7 @@ class Grant:
 
     def _started(self, frame: Frame) -> Attempt:
         out, err = self.out.size(), self.err.size()
-        cwd = cwd_for(self.job, self._site.paths) or self._site.home
-        place = Place(self._site.seen(self.job, frame), cwd, self.out.file, self.err.file)
+        place = self._site.place(self.job, frame, self.out, self.err)
         command = self._site.command(self.job, frame)
         process = start(command, place, boot=self._site.boot, lineage=self._site.lineage)
         return Attempt(frame, process, out, err)

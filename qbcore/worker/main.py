@@ -17,6 +17,7 @@ from types import FrameType
 
 from qbcore.errors import Invalid
 from qbcore.remote.address import Address, parse_address
+from qbcore.worker.accounts import Accounts, accounts
 from qbcore.worker.client import Client
 from qbcore.worker.facts import account_environment, home
 from qbcore.worker.grants import Site
@@ -69,7 +70,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE",
         help="TOML with this host's properties, resources, cluster and groups; read again on SIGHUP",
     )  # fmt: skip
-    parser.add_argument("--allow-root", action="store_true", help="run jobs as root when started as root")
+    parser.add_argument(
+        "--run-as",
+        default="",
+        metavar="USER",
+        help="as root: the account that all jobs run as, or 'job' for the account of each job's user",
+    )
+    parser.add_argument("--allow-root", action="store_true", help="let jobs run as root when started as root")
     parser.add_argument("--parent", type=_count, metavar="PID", help="stop when this process is gone")
 
 
@@ -79,11 +86,11 @@ def run(options: Namespace) -> int:
     _listen_to_signals()
     _hide()
     try:
-        _refuse_root(os.geteuid(), allowed=options.allow_root)
+        people = accounts(options.run_as, allow_root=options.allow_root)
         if options.parent is not None:
             _end_with(options.parent)
         with StateFolder(options.state or _default_state(options.name)) as folder:
-            code = _work(folder, options).run()
+            code = _work(folder, options, people).run()
     except Stopped as stopped:
         log.error("%s", stopped)
         return 1
@@ -99,7 +106,7 @@ def _begin_again() -> int:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _work(folder: StateFolder, options: Namespace) -> Worker:
+def _work(folder: StateFolder, options: Namespace, people: Accounts) -> Worker:
     """The worker, joined and greeted."""
     address: Address = options.supervisor
     ended = end_leavings(folder)
@@ -114,16 +121,8 @@ def _work(folder: StateFolder, options: Namespace) -> Worker:
     env = account_environment(os.environ, address.url)
     lineage = Lineage(mark_of(folder.path))
     lineage.adopt()
-    site = Site(env, home(env), boot(), welcome.paths, types, lineage)
+    site = Site(env, home(env), boot(), welcome.paths, types, lineage, people)
     return Worker(folder, address, known.token, welcome, site, standing)
-
-
-def _refuse_root(user: int, *, allowed: bool) -> None:
-    if user == 0 and not allowed:
-        raise Stopped(
-            "jobs would run as root. Start the worker as the user whom the frames shall belong to, "
-            "or give --allow-root if everybody who submits jobs may do everything on this host."
-        )
 
 
 def _end_with(parent: int) -> None:

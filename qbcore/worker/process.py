@@ -11,8 +11,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from resource import struct_rusage
+from typing import Any
 
-from qbcore.commands import without_shell
+from qbcore.commands import DEFAULT_SHELL, without_shell
+from qbcore.worker.accounts import Account
 from qbcore.worker.groups import GRACE, Leader, ticks
 from qbcore.worker.lineage import MARK, Lineage
 
@@ -153,12 +155,25 @@ class Process:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a process runs: its environment, its folder, the open files that its output is appended to."""
+    """Where and as whom a process runs: its environment and folder, the open files that its output is appended to.
+
+    `account`: None for the worker's own.
+    """
 
     env: Mapping[str, str]
     cwd: str
     out: int
     err: int
+    account: Account | None = None
+
+    def spawn(self, argv: list[str], cwd: str) -> subprocess.Popen[bytes]:
+        """Its own session, no input. Without another account the system need not copy this process (vfork)."""
+        who: dict[str, Any] = {}
+        if self.account:
+            who = {"user": self.account.user, "group": self.account.group, "extra_groups": self.account.groups}
+        return subprocess.Popen(
+            argv, stdin=_NULL, stdout=self.out, stderr=self.err, env=self.env, cwd=cwd, start_new_session=True, **who
+        )
 
 
 def start(argv: list[str], place: Place, *, boot: str, lineage: Lineage) -> Process:
@@ -193,6 +208,14 @@ def _direct(argv: list[str], place: Place) -> subprocess.Popen[bytes] | None:
 
 
 def _spawn(argv: list[str], place: Place) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        argv, stdin=_NULL, stdout=place.out, stderr=place.err, env=place.env, cwd=place.cwd, start_new_session=True
-    )
+    try:
+        return place.spawn(argv, place.cwd)
+    except PermissionError as error:
+        if place.account is None or error.filename != place.cwd:
+            raise
+    return place.spawn(entering(place.cwd, argv), "/")
+
+
+def entering(cwd: str, argv: list[str]) -> list[str]:
+    """The command begun in that folder by the account itself: root may not enter it on a file server that squashes."""
+    return [DEFAULT_SHELL, "-c", 'cd -- "$0" && exec "$@"', cwd, *argv]
