@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +23,8 @@ from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized, Unreachabl
 from qbcore.permissions import actor_for_token
 from qbcore.qb import EXPOSED
 from qbcore.remote.wire import dumps, loads_storable
+from qbcore.surface import reads
+from qbcore.writing import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ def call(request: HttpRequest, name: str) -> HttpResponse:
         return _response(200, _encoded(_result(request, name)))
     except QubeError as refusal:
         return _refusal(refusal)
-    except (OperationalError, InterfaceError) as error:
+    except AWAY as error:
         log.warning("%s: the database does not answer: %s", name, error)
         return _refusal(Unreachable("The farm cannot reach its database now. Try again in a moment."))
     except Exception:
@@ -107,7 +109,13 @@ def _result(request: HttpRequest, name: str) -> Any:
     if name == "submit":
         kwargs["_key"] = _idempotency_key(request)
     with acting_as(actor):
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except AWAY:
+            if name not in vars(reads):
+                raise
+            connection.close()  # PostgreSQL was restarted meanwhile: what only reads is read again
+            return function(*args, **kwargs)
 
 
 def _function(name: str) -> Callable[..., Any]:

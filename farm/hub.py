@@ -23,6 +23,7 @@ from farm.screens import LISTS, New, Patch, Screen, Watch
 from farm.sessions import still_in
 from qbcore import events
 from qbcore.listing import frames, hosts, jobs, records
+from qbcore.writing import AWAY
 
 log = logging.getLogger(__name__)
 TICK = 0.25
@@ -274,8 +275,8 @@ class Hub:
             if sweep:
                 await self._check_sessions()
             found = await database_sync_to_async(read)(wanted)
-        except Exception:
-            log.exception("the live hub could not read; it tries again")
+        except Exception as error:
+            log.warning("the live hub could not read, it tries again: %s", error, exc_info=not isinstance(error, AWAY))
             for kind, keys in wanted.rows.items():
                 self._dirty[kind].update(keys & {key for name, key in self._watchers if name == kind})
             self._dirty_work |= wanted.work

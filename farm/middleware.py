@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
+from django.template.loader import render_to_string
 
 from farm.rendering import failure
 from qbcore.acting import acting_as
 from qbcore.errors import QubeError
 from qbcore.permissions import actor_for_user
+from qbcore.writing import AWAY
+
+log = logging.getLogger(__name__)
 
 OPEN = ("/login", "/signin/", "/healthz", "/readyz", "/metrics", "/api/", "/worker/", settings.STATIC_URL)
 
@@ -26,9 +31,13 @@ class ActingMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path == "/api" or request.path.startswith(OPEN):
             return self.get_response(request)
-        if not request.user.is_authenticated:
-            return to_sign_in(request)
-        with acting_as(actor_for_user(request.user)) as actor:
+        try:
+            if not request.user.is_authenticated:
+                return to_sign_in(request)
+            who = actor_for_user(request.user)
+        except AWAY as away:
+            return without_database(request, away)
+        with acting_as(who) as actor:
             request.actor = actor  # type: ignore[attr-defined]
             return self.get_response(request)
 
@@ -36,7 +45,13 @@ class ActingMiddleware:
         """A refusal of a door is an answer, not a breakdown."""
         if isinstance(error, QubeError) and error.status < 500:
             return failure(request, str(error), status=error.status)
-        return None
+        return without_database(request, error) if isinstance(error, AWAY) else None
+
+
+def without_database(request: HttpRequest, away: Exception) -> HttpResponse:
+    """A page that needs nothing of the database; the next try may have one."""
+    log.warning("%s: the database does not answer: %s", request.path, away)
+    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "5"})
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:

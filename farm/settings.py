@@ -151,16 +151,29 @@ TEMPLATES = [
 ]
 
 
+VANISHED = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "options": "-c idle_in_transaction_session_timeout=60s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 "
+    "-c tcp_keepalives_count=3",
+}
+"""A machine that vanished, or a process that stands still with locks in its hands, is noticed from both sides."""
+
+
 def database() -> dict[str, Any]:
     """PostgreSQL with a pool, or SQLite whose writers take turns (see `qbcore.writing`)."""
     url = env.str("DATABASE_URL", default="")
     if url:
         found: dict[str, Any] = dict(env.db_url_config(url))
         found["CONN_MAX_AGE"] = 0
-        found.setdefault("OPTIONS", {})["pool"] = {
-            "min_size": 1,
-            "max_size": env.int("FARM_POOL", default=16),
-            "timeout": 10,
+        found["CONN_HEALTH_CHECKS"] = True  # looked at before the pool gives one out: PostgreSQL may have restarted
+        found["OPTIONS"] = {
+            **VANISHED,
+            **found.get("OPTIONS", {}),
+            "pool": {"min_size": 1, "max_size": env.int("FARM_POOL", default=16), "timeout": 8},
         }
         return found
     return {
@@ -190,6 +203,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "bulk"
 CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # however long the broker is away
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"socket_timeout": 5, "socket_connect_timeout": 1, "retry_on_timeout": False}
     if REDIS_URL

@@ -17,11 +17,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 
 from farm import metrics
 from qbcore import backend, events, hosts, logs
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
+from qbcore.writing import AWAY
 
 log = logging.getLogger(__name__)
 Scope = dict[str, Any]
@@ -52,8 +53,8 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
         await _respond(send, 200, answer)
     except QubeError as refusal:
         await _respond(send, refusal.status, {"error": refusal.to_wire() | {"message": str(refusal)}})
-    except (OperationalError, InterfaceError) as error:
-        log.warning("%s: the database does not answer: %s", scope["path"], error)
+    except AWAY as away:
+        log.warning("%s: the database does not answer: %s", scope["path"], away)
         await _respond(send, 503, {"error": {"code": "database", "message": "the supervisor waits for its database"}})
     except Exception:
         log.exception("%s failed", scope["path"])

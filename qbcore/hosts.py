@@ -200,6 +200,10 @@ def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[i
     known = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
     lost = [grant for grant in known if grant.pk not in held]
     placements.close(lost, Ending.LOST, now=now)
+    if lost:
+        effect = f"its worker started anew without {len(lost)} subjobs, which went back to the queue"
+        with acting.acting_as(acting.FARM):
+            history.record("restart", now=now, host=host.name, effect=effect)
     kept = [grant for grant in known if grant.pk in held]
     for grant in kept:
         give_back_unheld(grant, held[grant.pk], Ending.LOST, now)

@@ -37,7 +37,7 @@ from qbcore import (
 from qbcore.control import work
 from qbcore.models import AttemptRow, DutyRow, ExclusionRow, GrantRow, JobRow, SubmissionRow, WorkRow
 from qbcore.states import Status
-from qbcore.writing import clock, locked, writing
+from qbcore.writing import AWAY, clock, locked, writing
 
 log = logging.getLogger(__name__)
 PROCESS = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -170,6 +170,9 @@ def tick(duty: Duty) -> None:
     try:
         if _take(duty):
             duty.do()
+    except AWAY as away:
+        log.warning("duty %s waits: the database does not answer: %s", duty.name, away)
+        connection.close()
     except Exception as error:
         log.warning("duty %s failed now: %s", duty.name, error, exc_info=not connection.in_atomic_block)
         connection.close()

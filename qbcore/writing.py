@@ -1,7 +1,8 @@
 """The one way to write: a transaction that is repeated when the database asks for it.
 
 PostgreSQL may end a transaction with a deadlock or a serialisation failure (a claim that meets a row just claimed and
-already being reported waits in spite of SKIP LOCKED); what runs here is written so that it can run again.
+already being reported waits in spite of SKIP LOCKED); what runs here is written so that it can run again. A connection
+that breaks before the commit was asked for is a reason too: PostgreSQL was restarted, and nothing of it is there.
 SQLite has one writer and an unfair lock (measured: 3.5 s at the 95th percentile with eight writers), so writers of one
 process take turns before they ask for it.
 
@@ -16,9 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -27,6 +28,8 @@ R = TypeVar("R")
 M = TypeVar("M", bound=Model)
 REPEATS = 8
 REPEATABLE = frozenset({"40P01", "40001"})
+AWAY = (OperationalError, InterfaceError)
+"""What a database that is away, or was, makes of a statement."""
 
 
 class Turns:
@@ -86,7 +89,7 @@ def _one_try() -> Iterator[None]:
 
 
 def writing(do: Callable[P, R]) -> Callable[P, R]:
-    """Runs *do* in a transaction, all or nothing, and repeats it on a deadlock.
+    """Runs *do* in a transaction, all or nothing, and repeats it on a deadlock or a broken connection.
 
     Inside another transaction it is a part of that one, which the outermost repeats.
     """
@@ -97,19 +100,28 @@ def writing(do: Callable[P, R]) -> Callable[P, R]:
             with transaction.atomic():
                 return do(*args, **kwargs)
         for left in reversed(range(REPEATS)):
+            mine, committing = None, False
             try:
                 with _one_try():
-                    return do(*args, **kwargs)
-            except OperationalError as error:
-                if not left or not _repeatable(error):
+                    mine = connection.connection
+                    answer = do(*args, **kwargs)
+                    committing = True
+                return answer
+            except AWAY as error:
+                if not left or not (_repeatable(error) or (not committing and _broken(mine))):
                     raise
         raise AssertionError("unreachable")
 
     return run
 
 
-def _repeatable(error: OperationalError) -> bool:
+def _repeatable(error: Exception) -> bool:
     return getattr(error.__cause__, "sqlstate", None) in REPEATABLE
+
+
+def _broken(mine: Any) -> bool:
+    """Whether the connection of the transaction is no more: what it had not committed is not there."""
+    return on_postgres() and mine is not None and bool(mine.closed)
 
 
 def clock() -> datetime:

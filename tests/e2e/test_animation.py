@@ -137,4 +137,5 @@ def bring_back(farm: Farm, job: int, animation: Animation) -> None:
 
 def ends(farm: Farm, job: int) -> list[tuple[object, ...]]:
     """How the attempts of a job ended that did not complete, for the one who reads a failed test."""
-    return farm.rows(f"SELECT * FROM attempt WHERE job_id = {job} AND status <> 'complete'")
+    columns = "pos, host_name, ending, exit_code, signal, message, error_line, seconds, max_rss, started, ended"
+    return farm.rows(f"SELECT {columns} FROM attempt WHERE job_id = {job} AND ending <> 'complete' ORDER BY id")
