@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from qbcore import acting, events
@@ -25,7 +25,7 @@ from qbcore.firings.occasion import Later, Occasion, actor_of
 from qbcore.firings.scripting import run_python
 from qbcore.firings.webhook import send_webhook
 from qbcore.models import CallbackRow, FiringRow, JobRow
-from qbcore.writing import clock, locked, writing
+from qbcore.writing import AWAY, clock, locked, writing
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
@@ -91,7 +91,7 @@ def _act(occasion: Occasion) -> str:
 def _try(do: Callable[[], str]) -> Outcome:
     try:
         return Outcome("done", do())
-    except OperationalError:
+    except AWAY:
         raise  # a deadlock or a lost connection: `writing` repeats it, or housekeeping does
     except Later as why:
         return Outcome("waiting", str(why))

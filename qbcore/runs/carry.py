@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import Case, Q, When
 
 from qbcore import acting, events, history, spans, submission, verbs
@@ -22,7 +22,7 @@ from qbcore.permissions import may, need
 from qbcore.positions import at, runs_of
 from qbcore.runs.ahead import Ahead, asker, prepare, recorded
 from qbcore.runs.preview import Selection, asked, check, is_work, plural, selected, title
-from qbcore.writing import clock, locked, on_postgres, writing
+from qbcore.writing import AWAY, clock, locked, on_postgres, writing
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
@@ -180,7 +180,7 @@ def _step(run: RunRow, target: RunTargetRow, ahead: Ahead) -> None:
                 _step_work(run, target)
             else:
                 _step_job(run, target, ahead)
-    except OperationalError:
+    except AWAY:
         raise  # a deadlock or a lost connection: `writing` repeats the slice, or another carrier does
     except QubeError as wrong:
         _give_up(run, target, str(wrong), refused=isinstance(wrong, Refused))

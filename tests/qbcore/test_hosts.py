@@ -280,3 +280,15 @@ def test_a_job_that_lost_a_suspended_subjob_starts_nothing_until_somebody_looks(
     verbs.unblock(job)
     assert queries.jobinfo(id=job)[0]["reason"] == "waits for its turn: 1 host can take it"
     assert drive(Hand("render-03")) == ["1", "2", "3", "4"]
+
+
+def test_the_history_says_that_a_worker_started_anew_without_what_it_had() -> None:
+    submission.submit(FOUR_FRAMES)
+    hand = Obedient("render-07")
+    hand.begin()
+    hand.die()
+    told = HistoryRow.objects.get(verb="restart")
+    assert (told.actor, told.machine, told.host_name) == ("farm", True, "render-07")
+    assert told.effect == "its worker started anew without 2 subjobs, which went back to the queue"
+    hand.die()
+    assert HistoryRow.objects.filter(verb="restart").count() == 1, "it had nothing the second time"
