@@ -20,9 +20,10 @@ test: ## lint and every test (installs the programs they drive when root on Debi
 # What tries random input: each takes FARM_EXAMPLES as its number of calls.
 soaked := tests/farm/test_schemathesis.py tests/farm/test_wrong_values.py
 
-soak: ## the tests of random input, FARM_EXAMPLES (2000) calls for each of them
-	@.ci/venv test
+soak: ## the tests of random input, FARM_EXAMPLES (2000) calls for each; FARM_ROUNDS (200) rounds of random faults
+	@.ci/venv test && .ci/services
 	FARM_EXAMPLES=$${FARM_EXAMPLES:-2000} $(python) -m pytest -q -o timeout=0 -n 2 $(soaked) $(ARGS)
+	$(python) -m tests.faults --rounds $${FARM_ROUNDS:-200} --keep-going
 
 lint: ## style, types, migrations, the laws of the architecture
 	@.ci/venv test

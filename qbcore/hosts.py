@@ -200,20 +200,23 @@ def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[i
     known = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
     lost = [grant for grant in known if grant.pk not in held]
     placements.close(lost, Ending.LOST, now=now)
-    if lost:
-        effect = f"its worker started anew without {len(lost)} subjobs, which went back to the queue"
+    kept = [grant for grant in known if grant.pk in held]
+    frames = sum(give_back_unheld(grant, held[grant.pk], Ending.LOST, now) for grant in kept)
+    if lost or frames:
+        beside = f" and {frames} frames" if frames else ""
+        effect = f"its worker started anew without {len(lost)} subjobs{beside}, which went back to the queue"
         with acting.acting_as(acting.FARM):
             history.record("restart", now=now, host=host.name, effect=effect)
-    kept = [grant for grant in known if grant.pk in held]
-    for grant in kept:
-        give_back_unheld(grant, held[grant.pk], Ending.LOST, now)
     for grant in known:
         folding.soon(grant.job_id)
     return [grant.pk for grant in kept]
 
 
-def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: datetime) -> None:
-    """Items that the farm gave the grant and the worker does not know: the answer was lost, or it gave them back."""
+def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: datetime) -> int:
+    """Items that the farm gave the grant and the worker does not know: the answer was lost, or it gave them back.
+
+    How many there were.
+    """
     mine = [Status.PENDING, Status.RUNNING, Status.SUSPENDED]
     where = Q(grant_id=grant.pk) & ~Q(attempt_id__in=list(held))
     items = work.take(grant.job_id, frm=mine, where=where)
@@ -221,6 +224,7 @@ def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: 
         work.interrupt(items, ending, now=now)
         work.turn(grant.job_id, items, Status.PENDING, now=now)
         events.publish("wake", [])
+    return len(items)
 
 
 def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:
