@@ -1,4 +1,4 @@
-"""A few rounds of random faults, always the same; `make soak` plays many new ones. See rounds.py for what a round is."""
+"""A few rounds of random faults, always the same; `make soak` plays many new ones. What a round is: rounds.py."""
 
 from __future__ import annotations
 
