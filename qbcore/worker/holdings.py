@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from qbcore.worker.grants import Attempt, Grant, Site
+from qbcore.worker.marks import Watch
 from qbcore.worker.reports import PATIENCE, Reports
 from qbcore.worker.shipper import Shipper
 from qbcore.worker.spool import Spool
@@ -44,6 +46,7 @@ class Holdings:
         self._slots = slots
         self._usage = Usage(site.lineage)
         self._shipper = shipper
+        self._watch = Watch(folder.spool, shipper)
         self._sure = now
 
     def request(self, now: float, *, everything: bool = False) -> tuple[dict[str, Any], Said]:
@@ -107,6 +110,7 @@ class Holdings:
         attempt = grant.running
         assert attempt is not None
         self._folder.groups.put(attempt.frame["attempt"], list(attempt.process.leader))
+        self._watch.note(grant.id, attempt.out_from, attempt.err_from, now)
         return attempt
 
     def tick(self, now: float) -> None:
@@ -187,11 +191,13 @@ class Holdings:
         out, err = Spool(self._folder.spool, number, "out"), Spool(self._folder.spool, number, "err")
         self.grants[number] = Grant(given, out, err, self._site)
         self._shipper.add([out, err])
+        self._watch.begin(number, out, err, time.monotonic())
         log.info("job %s subjob %s starts as grant %d", given["job"]["id"], given["subjob"], number)
 
     def _finish(self, grant: Grant, now: float) -> None:
         report = grant.finish(now)
         self._folder.groups.drop([report["attempt"]])
+        self._watch.note(grant.id, report["out"][1], report["err"][1], now)
         written = [(spool, report[spool.stream][1]) for spool in (grant.out, grant.err)]
         self.reports.add(report, [(spool, size) for spool, size in written if not spool.has_sent(size)], now)
         if not all(spool.has_sent(size) for spool, size in written):
@@ -205,6 +211,7 @@ class Holdings:
 
     def _forget(self, grant: Grant) -> None:
         del self.grants[grant.id]
+        self._watch.end(grant.id, time.monotonic())
         grant.out.close()
         grant.err.close()
         self._shipper.poke()

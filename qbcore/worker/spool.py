@@ -8,6 +8,7 @@ from pathlib import Path
 from qbcore.worker.client import Client, Forgotten, TooLarge
 
 STREAMS = ("out", "err")
+MARKS = "marks"  # when which of them grew: see marks.py
 PIECE = 1024 * 1024  # bytes sent at once
 _SMALLEST_PIECE = 1024
 
@@ -79,6 +80,6 @@ def recovered(folder: Path) -> list[Spool]:
     """What an earlier worker could not send."""
     found = []
     for path in sorted(folder.iterdir()):
-        if path.stem.isdigit() and path.suffix[1:] in STREAMS:
+        if path.stem.isdigit() and path.suffix[1:] in (*STREAMS, MARKS):
             found.append(Spool(folder, int(path.stem), path.suffix[1:], recovered=True))
     return found
