@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from qbcore.logs import Segment
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
@@ -48,6 +51,15 @@ def read(data: bytes) -> list[list[str]]:
     if lines and not lines[-1]:
         lines.pop()
     return [[mark(text), text] for text in map(clean, lines)]
+
+
+def told(segments: Iterable[Segment], length: int) -> list[list[str | float | None]]:
+    """[mark, text, stream, seconds since the attempt began or None] per line of the first *length* bytes."""
+    lines: list[list[str | float | None]] = []
+    for segment in segments:
+        lines += [[mark, text, segment.stream, segment.at] for mark, text in read(segment.data[:length])]
+        length -= min(length, len(segment.data))
+    return lines
 
 
 def clean(line: str) -> str:

@@ -157,15 +157,42 @@ def log(request: HttpRequest, job: int) -> JsonResponse:
     jobs.one(job)
     asked = request.GET
     stream = asked.get("stream", "out")
-    if stream not in logs.STREAMS:
-        raise Invalid(f"{stream!r} is no stream", field="stream", hint="Give out or err.")
     offset = _whole(asked.get("offset", "0"), "offset")
+    if stream == "both":
+        return _told(_window(job, asked.get("attempt", ""), asked.get("subjob", "0"), offset), offset)
+    if stream not in logs.STREAMS:
+        raise Invalid(f"{stream!r} is no stream", field="stream", hint="Give out, err or both.")
     data, begin, size = _read(job, asked.get("attempt", ""), asked.get("subjob", "0"), stream, offset)
     piece = loglines.cut(data, begin=begin, size=size, last=begin + len(data) >= size)
     return JsonResponse(
         {"from": piece.begin, "to": piece.end, "size": size, "lines": loglines.read(piece.data)},
         headers={"Cache-Control": "private, no-cache"},
     )
+
+
+def _told(window: logs.Window, offset: int) -> JsonResponse:
+    """Both streams in the order of their coming, each line with stream and time. `more`: ask again, even if over."""
+    begin = offset if offset >= 0 else max(0, window.size + offset)
+    piece = loglines.cut(window.data, begin=begin, size=window.size, last=begin + len(window.data) >= window.size)
+    lines = loglines.told(window.segments, len(piece.data))
+    return JsonResponse(
+        {"from": piece.begin, "to": piece.end, "size": window.size, "lines": lines, "more": not window.settled},
+        headers={"Cache-Control": "private, no-cache"},
+    )
+
+
+def _window(job: int, attempt: str, subjob: str, offset: int) -> logs.Window:
+    if not attempt:
+        return logs.subjob_window(job, _whole(subjob, "subjob"), offset, CHUNK, steady=True)
+    return logs.attempt_window(_attempt_of(job, attempt), offset, CHUNK)
+
+
+def _attempt_of(job: int, attempt: str) -> int:
+    """Raises NotFound for a foreign attempt."""
+    number = _whole(attempt, "attempt")
+    if not frames.belongs(job, number):
+        raise NotFound(f"Job {job} has no attempt {number}.")
+    return number
 
 
 def _whole(text: str, field: str) -> int:
@@ -177,9 +204,7 @@ def _whole(text: str, field: str) -> int:
 def _read(job: int, attempt: str, subjob: str, stream: str, offset: int) -> tuple[bytes, int, int]:
     """At most CHUNK bytes from *offset*, where they begin, the size of all. Raises NotFound for a foreign attempt."""
     if attempt:
-        number = _whole(attempt, "attempt")
-        if not frames.belongs(job, number):
-            raise NotFound(f"Job {job} has no attempt {number}.")
+        number = _attempt_of(job, attempt)
         begin = offset if offset >= 0 else max(0, logs.attempt_log(number, stream, 0, 0)[1] + offset)
         data, size = logs.attempt_log(number, stream, begin, CHUNK)
         return data, begin, size

@@ -25,10 +25,11 @@ REMOVED = "forget logs"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The pieces of a part of a log in order, and how long the whole log is now."""
+    """The pieces of a part of a log in order, how long the whole log is now, and whether all of it has its place."""
 
     segments: list[Segment]
     size: int
+    settled: bool = True
 
     @property
     def data(self) -> bytes:
@@ -104,8 +105,9 @@ def subjob_window(job: int, subjob: int, offset: int, length: int, *, steady: bo
 def _windowed(logs: Iterable[Woven | bytes], offset: int, length: int) -> Window:
     """From several logs as if they were one; each is read before the next one is asked for."""
     segments: list[Segment] = []
-    full, left = 0, _most(length)
+    full, left, settled = 0, _most(length), True
     for log in logs:
+        settled = settled and (isinstance(log, bytes) or log.settled)
         size = len(log) if isinstance(log, bytes) else log.size
         begin = max(0, size + offset) if offset < 0 else max(0, offset - full)
         if left > 0 and begin < size:
@@ -117,7 +119,7 @@ def _windowed(logs: Iterable[Woven | bytes], offset: int, length: int) -> Window
             left -= sum(len(segment.data) for segment in told)
             segments += told
         full += size
-    return Window(segments, full)
+    return Window(segments, full, settled)
 
 
 def _logs(job: int, subjob: int, *, steady: bool) -> Iterator[Woven | bytes]:

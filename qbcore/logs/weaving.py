@@ -64,6 +64,11 @@ class Woven:
         return self._total(self._last)
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing of it still waits for its mark."""
+        return self._whole
+
+    @property
     def ends(self) -> Range:
         """Where in their files both streams end."""
         out, err = self._strands

@@ -6,6 +6,7 @@
   if (!pane) return;
   const lines = pane.querySelector(".loglines"), most = 4000, tail = 256 * 1024;
   const tabs = pane.querySelector(".attempts"), first = pane.querySelector("[data-do=first-error]");
+  const names = { both: "stdout and stderr", out: "stdout", err: "stderr" };
   let shown = null; // { attempt | subjob, stream, to, size, error, running, number }
   let frame = null, follow = true, timer = 0, asked = 0;
 
@@ -25,7 +26,7 @@
   async function open(what) {
     const mine = asked += 1;
     clearTimeout(timer);
-    shown = { stream: "out", to: 0, from: 0, size: 0, number: 0, ...what };
+    shown = { stream: "both", to: 0, from: 0, size: 0, number: 0, ...what };
     lines.replaceChildren();
     first.hidden = true;
     const error = pane.querySelector(".errorline");
@@ -33,21 +34,11 @@
     error.textContent = shown.error ?? "";
     await read(mine, -tail);
     if (mine !== asked) return;
-    if (shown.error && !lines.querySelector("[data-cause]")) await findCause(mine);
-    if (mine !== asked) return;
     if (!shown.running) toError();
   }
 
-  // What failed often says why on standard error only; when it is there no more than here, this stream stays.
-  async function findCause(mine) {
-    await other(mine);
-    if (mine !== asked || lines.querySelector("[data-cause]")) return;
-    if (!shown.size) await other(mine);
-  }
-
-  async function other(mine) {
-    shown.stream = shown.stream === "out" ? "err" : "out";
-    Object.assign(shown, { to: 0, from: 0, size: 0, number: 0 });
+  async function other(mine, stream) {
+    Object.assign(shown, { stream, to: 0, from: 0, size: 0, number: 0 });
     lines.replaceChildren();
     await read(mine, -tail);
   }
@@ -65,14 +56,14 @@
     tell();
     if (piece.to < piece.size && piece.lines.length) { await read(mine, piece.to); return; }
     if (follow && shown.running) lines.scrollTop = lines.scrollHeight;
-    if (shown.running) timer = setTimeout(() => { if (document.hidden) tick(); else read(mine, shown.to); }, 1000);
+    if (shown.running || piece.more) timer = setTimeout(() => { if (document.hidden) tick(); else read(mine, shown.to); }, 1000);
   }
 
   function tick() { timer = setTimeout(() => { if (document.hidden) tick(); else read(asked, shown.to); }, 1000); }
 
   function append(told) {
     const part = document.createDocumentFragment();
-    for (const [mark, text] of told) {
+    for (const [mark, text, stream, at] of told) {
       shown.number += 1;
       const line = document.createElement("div"), number = document.createElement("span"), words = document.createElement("span");
       const failed = shown.error && text.trim() && shown.error.includes(text.trim());
@@ -81,7 +72,9 @@
       number.className = "no";
       number.textContent = Number.isNaN(shown.number) ? "" : String(shown.number);
       words.textContent = text;
-      line.append(number, words);
+      line.append(number);
+      if (stream) line.append(when(stream, at));
+      line.append(words);
       part.append(line);
     }
     lines.append(part);
@@ -89,11 +82,20 @@
     first.hidden = !lines.querySelector(".error");
   }
 
+  // How long after its attempt's start a line was written; a line of standard error says so.
+  function when(stream, at) {
+    const time = document.createElement("span");
+    time.className = `at ${stream}`;
+    time.textContent = at === null ? "" : at < 60 ? `${at.toFixed(1)} s` : `${Math.floor(at / 60)}:${String(Math.floor(at % 60)).padStart(2, "0")}`;
+    time.title = names[stream];
+    return time;
+  }
+
   function tell() {
     const size = shown.size < 1024 ? `${shown.size} B` : `${(shown.size / 1024).toFixed(1)} KB`;
     const cut = shown.from > 0 ? ` · the last ${Math.round((shown.to - shown.from) / 1024)} KB` : "";
     const empty = shown.size ? "" : " · nothing was written";
-    say(`std${shown.stream} · ${size}${cut}${empty}${shown.running ? " · running" : ""}`);
+    say(`${names[shown.stream]} · ${size}${cut}${empty}${shown.running ? " · running" : ""}`);
   }
 
   function toError() {
@@ -158,7 +160,7 @@
     open({ subjob, running: row.querySelector("[data-status]")?.dataset.status === "running" });
   });
 
-  farm.duty("stream", (button) => { if (shown) { const mine = asked += 1; clearTimeout(timer); shown.stream = button.dataset.stream === "out" ? "err" : "out"; other(mine); } });
+  farm.duty("stream", (button) => { if (shown) { const mine = asked += 1; clearTimeout(timer); other(mine, button.dataset.stream); } });
   farm.duty("follow", (button) => { follow = !follow; button.setAttribute("aria-pressed", String(follow)); if (follow) lines.scrollTop = lines.scrollHeight; });
   farm.duty("first-error", toError);
   farm.keys.on("f", () => farm.duties.follow(pane.querySelector("[data-do=follow]")));
