@@ -86,9 +86,25 @@ class Round:
             "starts": [], "frames": {}, "orders": {}, "drop": [], "over": [], "accepted": [],
             "next": hosts.beat_seconds(),
         }  # fmt: skip
+        self.open = self._open()
+        if self._take_up():
+            self.open = self._open()
         self._look()
-        self.open = {row.pk: row for row in GrantRow.objects.filter(host_id=host.pk, ended__isnull=True)}
         self.jobs = {row.pk: row for row in JobRow.objects.filter(pk__in={row.job_id for row in self.open.values()})}
+
+    def _open(self) -> dict[int, GrantRow]:
+        return {row.pk: row for row in GrantRow.objects.filter(host_id=self.host.pk, ended__isnull=True)}
+
+    def _take_up(self) -> list[int]:
+        """Grants that were given up with this host and that it has still: those that go on are open again."""
+        strange = {pk: list(attempts) for pk, attempts in self.held.items() if pk not in self.open}
+        if not strange:
+            return []
+        for number, line in enumerate(rows_of(self.body, "reports")):
+            grant, report = report_of(line, number)
+            if grant in strange:
+                strange[grant].append(report.attempt)
+        return hosts.take_up(self.host, {pk: some for pk, some in strange.items() if pk not in self.gone}, self.now)
 
     def _look(self) -> None:
         """Which subjobs are placed here, locked before any work is."""

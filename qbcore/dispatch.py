@@ -124,6 +124,8 @@ def _place(choice: Choice, host: HostRow, barred: views.Barred, now: datetime) -
     if not shares.take(choice.take, now=now):
         raise _Short
     frames = placements.claim(job, grant, batch(job), now=now, running=1, shun=shun)
+    if not frames and placements.owes(job):
+        frames = placements.claim_last(job, grant, now=now)
     if not frames:
         placements.over(grant, Status.PENDING, now=now)
         return Missed.HERE if shun else Missed.STALE

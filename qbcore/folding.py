@@ -16,7 +16,7 @@ from django.db.models import Count, Min
 from qbcore import acting, callbacks, events, filling, history, links
 from qbcore.callbacks import News
 from qbcore.constants import FLAGS
-from qbcore.control import marks, subjobs, whole, work
+from qbcore.control import flights, marks, subjobs, whole, work
 from qbcore.control.marks import Turn
 from qbcore.errands import Errands
 from qbcore.jobspec import is_own_unit, loops
@@ -153,6 +153,9 @@ def _rest(job: JobRow, tally: Mapping[Status, int], now: datetime) -> bool:
     stays = job.flags & FLAGS["disable_auto_complete"]
     frm = {Status.PENDING, Status.SUSPENDED} if stays else LIVE - {Status.RUNNING}
     idle = subjobs.take(job.pk, frm=frm) if any(tally[status] for status in frm) else []
+    if idle and job.postflights:
+        owing = flights.owing(job)
+        idle = [row for row in idle if row.idx not in owing]
     subjobs.turn(job.pk, idle, Status.WAITING if stays else Status.COMPLETE, now=now)
     return bool(idle)
 

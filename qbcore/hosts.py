@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from qbcore import acting, callbacks, events, folding, history, hostfacts, locks
-from qbcore.control import placements, work
+from qbcore.control import placements, returns, work
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import GrantRow, HostRow
 from qbcore.paths import prefixes_for
@@ -197,6 +197,7 @@ def held_of(body: Mapping[str, Any]) -> dict[int, list[int]]:
 
 def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[int]:
     """Closes the grants that the worker lost; answers those that go on."""
+    take_up(host, held, now)
     known = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
     lost = [grant for grant in known if grant.pk not in held]
     placements.close(lost, Ending.LOST, now=now)
@@ -210,6 +211,29 @@ def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[i
     for grant in known:
         folding.soon(grant.job_id)
     return [grant.pk for grant in kept]
+
+
+def take_up(host: HostRow, held: Mapping[int, Iterable[int]], now: datetime) -> list[int]:
+    """A host that had been given up names what it still has: what nobody else was given goes on there.
+
+    Answers the grants that are open again; what it names beside them it shall end. The row is locked, and nothing else.
+    """
+    if host.banned:
+        return []
+    rows = GrantRow.objects.filter(pk__in=list(held), host_id=host.pk, ended__isnull=False, ending=Ending.LOST)
+    opened, on, over = [], 0, 0
+    for grant in rows.order_by("job_id", "idx"):
+        found = returns.take_up(grant, list(held[grant.pk]), now=now)
+        on, over = on + len(found.on), over + len(found.over)
+        opened += [grant.pk] if found.on else []
+        folding.soon(grant.job_id)
+        events.publish("job", [grant.job_id])
+    if on or over:
+        with acting.acting_as(acting.FARM):
+            effect = f"heard of again: {on} of its attempts go on, {over} are ended, because others have their frames"
+            history.record("back", now=now, host=host.name, effect=effect if over else effect.partition(",")[0])
+        events.publish("host", [host.pk])
+    return opened
 
 
 def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: datetime) -> int:

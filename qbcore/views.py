@@ -15,16 +15,18 @@ from qbcore.candidates import DUTY_FIELDS, Candidate, HostView
 from qbcore.constants import FLAGS
 from qbcore.models import ExclusionRow, GrantRow, HostRow, JobRow, ResourceRow, WorkRow
 from qbcore.plan import may_start
-from qbcore.states import Status
+from qbcore.states import LIVE, Status
 
 READY = (Status.PENDING, Status.RUNNING)
 TEXTS = (
     *("priority", "localorder", "cluster", "requirements", "restrictions", "reservations", "hosts", "groups"),
     *("omithosts", "omitgroups", "hostorder", "prototype", "user", "flags"),
 )
+ALIVE = tuple(f"n_{status.word}" for status in sorted(LIVE))
 COLUMNS = (
-    *("id", "status", "updated", "todo", "n_pending", "s_pending", "name", "label", "account", "kind", "show"),
-    *("held", "cpus", "max_cpus", "s_running", "s_suspended"),
+    *("id", "status", "updated", "todo", "s_pending", "name", "label", "account", "kind", "show"),
+    *("held", "cpus", "max_cpus", "s_running", "s_suspended", "postflights", "unfilled"),
+    *ALIVE,
     *TEXTS,
 )
 PLAIN = ("TextField", "IntegerField", "BigIntegerField", "BigAutoField")
@@ -58,6 +60,8 @@ def _wanted(row: JobRow) -> int:
     if row.flags & FLAGS["expand"] and not row.held:
         places = row.n_pending if row.todo else places + max(0, row.max_cpus - row.cpus)
     wanted = min(places, row.n_pending) if row.todo else places
+    if row.postflights and row.todo and not (row.unfilled or any(getattr(row, name) for name in ALIVE)):
+        wanted = row.s_pending  # what is left without work waits for its postflight
     if row.max_cpus > 0:
         wanted = min(wanted, row.max_cpus - row.s_running - row.s_suspended)
     return max(0, wanted)

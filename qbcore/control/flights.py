@@ -52,6 +52,18 @@ def following(job: JobRow, passed: Collection[str], *, idle: bool) -> Step | Non
     return None
 
 
+def owing(job: JobRow) -> set[int]:
+    """The subjobs that were taken from their host amid a postflight: it is to be run again, wherever there is room."""
+    if not (job.todo and job.postflights):
+        return set()
+    rows = AttemptRow.objects.filter(job_id=job.pk, pos=UNIT).order_by("subjob", "-id")
+    last: dict[int, tuple[str, str]] = {}
+    for subjob, frame, ending in rows.values_list("subjob", "frame", "ending"):
+        last.setdefault(subjob, (frame, ending))
+    broken = (Ending.LOST, Ending.INTERRUPTED)
+    return {subjob for subjob, (frame, ending) in last.items() if frame.startswith(AFTER) and ending in broken}
+
+
 def command_of(job: JobRow, name: str) -> str:
     """The command of the step of that name, as the job has it now."""
     kind, _, number = name.partition(" ")

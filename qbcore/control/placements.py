@@ -17,7 +17,7 @@ from qbcore import events
 from qbcore.control import flights, marks, shares, subjobs, work
 from qbcore.control.flights import UNIT, Step, has_process
 from qbcore.models import AttemptRow, CounterRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
-from qbcore.states import PLACED, Ending, Hold, Status
+from qbcore.states import LIVE, PLACED, Ending, Hold, Status
 from qbcore.writing import locked, on_postgres
 
 RESERVED_SECONDS = 10
@@ -104,7 +104,14 @@ def free(job: JobRow, now: datetime, shun: int | None = None) -> QuerySet[WorkRo
 
 def claimable(job: JobRow, *, now: datetime, shun: int | None = None) -> bool:
     """Whether a grant would find something to do, so that none is made in vain."""
-    return not job.todo or free(job, now, shun).exists()
+    return not job.todo or free(job, now, shun).exists() or owes(job)
+
+
+def owes(job: JobRow) -> bool:
+    """Whether only postflights are left that were broken off."""
+    if not (job.todo and job.postflights) or WorkRow.objects.filter(job_id=job.pk, status__in=LIVE).exists():
+        return False
+    return bool(flights.owing(job))
 
 
 def claim(
@@ -242,7 +249,9 @@ def _leave(row: SubjobRow, ending: Ending, now: datetime) -> None:
 
 def _lost_again(row: SubjobRow) -> bool:
     """Whether a subjob that is its own unit was lost with its host for the third time: its attempt says so."""
-    tried = AttemptRow.objects.filter(job_id=row.job_id, subjob=row.idx, pos=UNIT).order_by("-started")[:LOSSES]
+    step = AttemptRow.objects.filter(pk=row.attempt_id or 0).values("frame")
+    mine = AttemptRow.objects.filter(job_id=row.job_id, subjob=row.idx, pos=UNIT, frame__in=step)
+    tried = mine.order_by("-started")[:LOSSES]
     doomed = len(tried) == LOSSES and all(attempt.ending == Ending.LOST for attempt in tried)
     if doomed:
         _blame(tried)

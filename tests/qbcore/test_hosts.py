@@ -12,7 +12,7 @@ from qbcore import folding, hosts, housekeeping, permissions, queries, submissio
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import AttemptRow, DutyRow, GrantRow, HistoryRow, HostRow, JoinTokenRow, WorkRow
 from qbcore.states import Status
-from tests.hand import FOUR_FRAMES, Hand, Obedient, drive
+from tests.hand import FOUR_FRAMES, Hand, drive
 
 pytestmark = pytest.mark.django_db
 
@@ -249,19 +249,6 @@ def test_after_a_pause_of_housekeeping_nobody_is_given_up() -> None:
     silence(hand.id)
     housekeeping.reap()
     assert HostRow.objects.get().state == "down", "it had its lease, and was silent again"
-
-
-def test_a_host_that_was_given_up_and_speaks_again_ends_what_it_lost() -> None:
-    submission.submit(FOUR_FRAMES)
-    hand = Obedient()
-    hand.begin()
-    silence(hand.id)
-    keep_house()
-    lost = set(hand.held)
-    answer = hand.sync(want=[])
-    assert {int(grant) for grant, order in answer["orders"].items() if order == "end"} == lost
-    assert HostRow.objects.get().state == "active"
-    assert sorted(drive(hand)) == ["1", "2", "3", "4"]
 
 
 def test_a_job_that_lost_a_suspended_subjob_starts_nothing_until_somebody_looks() -> None:
