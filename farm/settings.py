@@ -9,6 +9,7 @@
 | FARM_HOSTS | localhost names | host names under which browsers and workers reach the farm, comma separated |
 | FARM_LEASE | 60 | seconds of silence after which a host is given up |
 | FARM_LOG_PACK_AFTER | 600 | seconds after its end at which a grant's log files are packed |
+| FARM_SAMPLE_DAYS | 7 | days for which the load and memory of hosts are kept, by the minute |
 | FARM_LOG_DAYS | 0: as long as the job | days after a job's end at which its logs are removed |
 | FARM_DISK_WARN | 10 | percent of FARM_DATA's disk below which operators are warned |
 | FARM_DISK_STOP | 3 | percent below which new jobs are refused, as below 500 MB; 0: never |
@@ -92,6 +93,7 @@ FARM_PATHS = paths()
 FARM_SLICE = env.int("FARM_SLICE", default=10_000)
 FARM_AUTO_WRANGLING = env.bool("FARM_AUTO_WRANGLING", default=False)
 FARM_ATTEMPT_DAYS = env.int("FARM_ATTEMPT_DAYS", default=90)
+FARM_SAMPLE_DAYS = env.int("FARM_SAMPLE_DAYS", default=7)
 FARM_LOG_PACK_AFTER = env.float("FARM_LOG_PACK_AFTER", default=600.0)
 FARM_LOG_DAYS = env.float("FARM_LOG_DAYS", default=0.0)
 FARM_DISK_WARN = env.float("FARM_DISK_WARN", default=10.0)

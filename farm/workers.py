@@ -20,7 +20,7 @@ import orjson
 from django.db import close_old_connections
 
 from farm import metrics
-from qbcore import backend, events, hosts, logs
+from qbcore import backend, events, hostfacts, hosts, logs
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
 from qbcore.writing import AWAY
 
@@ -33,6 +33,7 @@ FLUSH = 1.0
 TRUSTED = 30.0
 """Seconds for which a revoked token can still write its own host's logs."""
 PREFIX = "/worker/v1/"
+LONGEST_BEAT = 1000
 
 _threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="worker-protocol")
 
@@ -148,6 +149,7 @@ class Sockets:
     def __init__(self) -> None:
         self._here: dict[int, set[asyncio.Event]] = defaultdict(set)
         self._beats: dict[int, str] = {}
+        self._loads: dict[int, tuple[float, float]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
@@ -163,10 +165,11 @@ class Sockets:
 
     async def _flush(self) -> None:
         beats, self._beats = self._beats, {}
+        loads, self._loads = self._loads, {}
         if not beats:
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(_threads, _beat, beats)
+            await asyncio.get_running_loop().run_in_executor(_threads, _beat, beats, loads)
         except Exception as error:
             log.warning("beats of %d hosts were not written: %s", len(beats), error)
 
@@ -180,8 +183,10 @@ class Sockets:
             for due in self._here.get(host, ()):
                 due.set()
 
-    def beat(self, host: int, session: str) -> None:
+    def beat(self, host: int, session: str, load: tuple[float, float] | None = None) -> None:
         self._beats[host] = session
+        if load is not None:
+            self._loads[host] = load
 
     def enter(self, host: int) -> asyncio.Event:
         due = asyncio.Event()
@@ -197,9 +202,9 @@ class Sockets:
 sockets = Sockets()
 
 
-def _beat(beats: dict[int, str]) -> list[int]:
+def _beat(beats: dict[int, str], loads: dict[int, tuple[float, float]]) -> list[int]:
     try:
-        return hosts.beat(beats)
+        return hosts.beat(beats, loads)
     finally:
         close_old_connections()
 
@@ -242,4 +247,15 @@ async def _listen(receive: Receive, host: int, session: str) -> None:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
-        sockets.beat(host, session)
+        sockets.beat(host, session, _load(message.get("text")))
+
+
+def _load(text: str | None) -> tuple[float, float] | None:
+    """How busy the host is, where its worker tells it; what cannot be read is a sign of life all the same."""
+    if not text or "load" not in text or len(text) > LONGEST_BEAT:
+        return None
+    try:
+        said = orjson.loads(text)
+        return hostfacts.load(said["load"]) if isinstance(said, dict) else None
+    except (orjson.JSONDecodeError, KeyError, Invalid):
+        return None

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from qbcore import dispatch, events, failures, folding, hosts, views, wrangling
+from qbcore import dispatch, events, failures, folding, hosts, returning, views, wrangling
 from qbcore.control import placements
 from qbcore.control.attempts import Report
 from qbcore.control.endings import after, finish, unheld
@@ -104,7 +104,7 @@ class Round:
             grant, report = report_of(line, number)
             if grant in strange:
                 strange[grant].append(report.attempt)
-        return hosts.take_up(self.host, {pk: some for pk, some in strange.items() if pk not in self.gone}, self.now)
+        return returning.take_up(self.host, {pk: some for pk, some in strange.items() if pk not in self.gone}, self.now)
 
     def _look(self) -> None:
         """Which subjobs are placed here, locked before any work is."""
@@ -113,7 +113,7 @@ class Round:
 
     def run(self) -> None:
         if "facts" in self.body:
-            hosts.restate(self.host, self.body["facts"], self.now)
+            returning.restate(self.host, self.body["facts"], self.now)
         self._reports()
         self._gone()
         self._items()
@@ -123,7 +123,7 @@ class Round:
             self.answer["next"] = 0  # what came back has its turn once the fold has counted it
         elif self.body.get("room"):
             self._starts()
-        if self.host.drain and not self.open and (asked := hosts.asked(self.host)):
+        if self.host.drain and not self.open and (asked := returning.asked(self.host)):
             self.answer["asked"] = asked
         for job in self.touched:
             folding.soon(job)

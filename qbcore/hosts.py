@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q
 
-from qbcore import acting, callbacks, events, folding, history, hostfacts, locks
-from qbcore.control import placements, returns, work
+from qbcore import acting, callbacks, events, folding, history, hostfacts, locks, returning
+from qbcore.control import placements, work
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import GrantRow, HostRow
 from qbcore.paths import prefixes_for
@@ -129,7 +130,7 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     hostfacts.take(host, body.get("facts"))
     back = host.state != HostState.ACTIVE
     if session != host.session:
-        _began_anew(host, now)
+        returning.began_anew(host, now)
     host.session, host.seq, host.state, host.seen, host.updated = session, 0, HostState.ACTIVE, now, now
     host.protocol = int(body["protocol"])
     host.reason = host.reason if host.locked or host.banned or host.drain or host.lock_slots else ""
@@ -150,35 +151,6 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _began_anew(host: HostRow, now: datetime) -> None:
-    """A worker that was asked to start anew has done so; one that was asked to end was started by somebody."""
-    if host.drain not in (locks.RESTART, locks.STOPPING):
-        return
-    effect = f"the worker of {host.name} was started {'anew' if host.drain == locks.RESTART else 'again'}"
-    host.drain = host.reason = ""
-    with acting.acting_as(acting.FARM):
-        history.record("undrain", now=now, host=host.name, effect=effect)
-
-
-def asked(host: HostRow) -> str:
-    """What the worker of an emptied host is to do: 'restart', 'stop', or nothing. Said until it has done it.
-
-    The caller holds the host's lock and knows that nothing runs there.
-    """
-    if host.drain == locks.STOP:
-        HostRow.objects.filter(pk=host.pk).update(drain=locks.STOPPING)
-        return locks.STOP
-    return {locks.RESTART: locks.RESTART, locks.STOPPING: locks.STOP}.get(host.drain, "")
-
-
-def restate(host: HostRow, facts: Any, now: datetime) -> None:
-    """The worker's host is not what it was at its hello: its configuration was read again. The row is locked."""
-    hostfacts.take(host, facts)
-    host.updated = now
-    host.save(update_fields=[*hostfacts.COLUMNS, "updated"])
-    events.publish("host", [host.pk])
-
-
 def beat_seconds() -> float:
     return max(0.5, min(10.0, float(settings.FARM_LEASE) / 6))
 
@@ -197,7 +169,7 @@ def held_of(body: Mapping[str, Any]) -> dict[int, list[int]]:
 
 def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[int]:
     """Closes the grants that the worker lost; answers those that go on."""
-    take_up(host, held, now)
+    returning.take_up(host, held, now)
     known = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
     lost = [grant for grant in known if grant.pk not in held]
     placements.close(lost, Ending.LOST, now=now)
@@ -211,29 +183,6 @@ def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[i
     for grant in known:
         folding.soon(grant.job_id)
     return [grant.pk for grant in kept]
-
-
-def take_up(host: HostRow, held: Mapping[int, Iterable[int]], now: datetime) -> list[int]:
-    """A host that had been given up names what it still has: what nobody else was given goes on there.
-
-    Answers the grants that are open again; what it names beside them it shall end. The row is locked, and nothing else.
-    """
-    if host.banned:
-        return []
-    rows = GrantRow.objects.filter(pk__in=list(held), host_id=host.pk, ended__isnull=False, ending=Ending.LOST)
-    opened, on, over = [], 0, 0
-    for grant in rows.order_by("job_id", "idx"):
-        found = returns.take_up(grant, list(held[grant.pk]), now=now)
-        on, over = on + len(found.on), over + len(found.over)
-        opened += [grant.pk] if found.on else []
-        folding.soon(grant.job_id)
-        events.publish("job", [grant.job_id])
-    if on or over:
-        with acting.acting_as(acting.FARM):
-            effect = f"heard of again: {on} of its attempts go on, {over} are ended, because others have their frames"
-            history.record("back", now=now, host=host.name, effect=effect if over else effect.partition(",")[0])
-        events.publish("host", [host.pk])
-    return opened
 
 
 def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: datetime) -> int:
@@ -295,13 +244,30 @@ def goodbye(host: HostRow, now: datetime) -> None:
     events.publish("wake", [])
 
 
+BEATS = 5000
+_ROW = "(CAST(%s AS bigint), CAST(%s AS text), CAST(%s AS double precision), CAST(%s AS double precision))"
+_BEAT = """
+    UPDATE host SET seen = %s, load_cpu = coalesce(v.column3, load_cpu), load_memory = coalesce(v.column4, load_memory)
+    FROM (VALUES {rows}) AS v WHERE host.id = v.column1 AND host.session = v.column2 RETURNING id
+"""
+
+
 @writing
-def beat(sessions: Mapping[int, str]) -> list[int]:
-    """Signs of life over websockets, once a tick for all; answers the hosts whose session is not theirs any more."""
+def beat(sessions: Mapping[int, str], loads: Mapping[int, tuple[float, float]] | None = None) -> list[int]:
+    """Signs of life over websockets, once a tick for all; answers the hosts whose session is not theirs any more.
+
+    *loads*: how busy those are that told it, processors 0 to 1 and memory in MB.
+    """
     now = clock()
-    good = dict(HostRow.objects.filter(pk__in=sessions).values_list("pk", "session"))
-    alive = [host for host, session in sessions.items() if good.get(host) == session]
-    HostRow.objects.filter(pk__in=alive).update(seen=now)
+    alive: set[int] = set()
+    hosts = sorted(sessions)
+    for start in range(0, len(hosts), BEATS):
+        some = hosts[start : start + BEATS]
+        told = [cell for host in some for cell in (host, sessions[host], *((loads or {}).get(host) or (None, None)))]
+        with connection.cursor() as cursor:
+            values = ", ".join([_ROW] * len(some))
+            cursor.execute(_BEAT.format(rows=values), [connection.ops.adapt_datetimefield_value(now), *told])
+            alive.update(row[0] for row in cursor.fetchall())
     away = HostRow.objects.filter(pk__in=alive).exclude(state=HostState.ACTIVE)
     for host in list(locked(away.order_by("pk"))):
         HostRow.objects.filter(pk=host.pk).update(state=HostState.ACTIVE, updated=now)

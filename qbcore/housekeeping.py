@@ -33,6 +33,7 @@ from qbcore import (
     measures,
     resources,
     runs,
+    samples,
 )
 from qbcore.control import work
 from qbcore.models import AttemptRow, DutyRow, ExclusionRow, GrantRow, JobRow, SubmissionRow, WorkRow
@@ -112,6 +113,7 @@ def forget() -> None:
     SubmissionRow.objects.filter(at__lt=now - timedelta(days=1)).delete()
     ExclusionRow.objects.filter(until__lt=now).delete()
     firings.forget()
+    samples.retire()
     measures.compact()
     _forget_logs()
 
@@ -138,6 +140,7 @@ DUTIES = (
     Duty("times", 1.0, callbacks.ring),
     Duty("timeouts", 2.0, callbacks.raise_timeouts),
     Duty("calendars", 15.0, hostcare.wake_where_calendars_turned),
+    Duty("samples", 20.0, samples.take),
     Duty("forget", 600.0, forget),
     Duty("pack logs", 30.0, logkeeping.Aside(logkeeping.pack)),
     Duty("retire logs", 600.0, logkeeping.Aside(logkeeping.retire)),

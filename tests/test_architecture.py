@@ -28,9 +28,9 @@ NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "locks", "listing", "views", "reasons", "queries", "diskspace", "logs"),
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
-    *("dependencies", "alike", "submission", "archiving", "hostfacts", "hosts", "wrangling", "looping", "hostcare"),
-    *("draining", "resources", "waiting", "orders", "preference", "dispatch", "requests", "backend", "runs", "firings"),
-    *("logkeeping", "measures", "housekeeping"),
+    *("dependencies", "alike", "submission", "archiving", "hostfacts", "returning", "hosts", "samples", "wrangling"),
+    *("looping", "hostcare", "draining", "resources", "waiting", "orders", "preference", "dispatch", "requests"),
+    *("backend", "runs", "firings", "logkeeping", "measures", "housekeeping"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

@@ -12,7 +12,7 @@ from qbcore import folding, hosts, housekeeping, permissions, queries, submissio
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import AttemptRow, DutyRow, GrantRow, HistoryRow, HostRow, JoinTokenRow, WorkRow
 from qbcore.states import Status
-from tests.hand import FOUR_FRAMES, Hand, drive
+from tests.hand import FOUR_FRAMES, Hand, Obedient, drive
 
 pytestmark = pytest.mark.django_db
 
