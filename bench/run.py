@@ -16,7 +16,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.farm import HEAD, ROOT, start
 
-BENCHES = {"ranges": "ranges", "plan": "plan_pick", "submit": "submit", "reads": "reads", "bulk": "bulk"}
+BENCHES = {
+    "ranges": "ranges",
+    "plan": "plan_pick",
+    "submit": "submit",
+    "reads": "reads",
+    "bulk": "bulk",
+    "rest": "rest",
+}
 """What can be asked for, in the order of the table, and the module whose `figures()` it is."""
 
 

@@ -10,9 +10,10 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -45,6 +46,9 @@ PROCESS = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 SLICE = 2000
 SLOW = 5.0
 """Seconds that a busy machine may take from tick to tick without having been away."""
+HEARD = timedelta(seconds=0.8)
+"""How old the note may be that somebody keeps house, before it is written anew."""
+TICK = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def _was_away() -> bool:
     """Whether no process has reaped for half a lease: the supervisor was stopped, or its machine was."""
     now = clock()
     row = locked(DutyRow.objects.filter(name="heard")).first()
-    DutyRow.objects.update_or_create(name="heard", defaults={"ticked": now})
+    if row is None or row.ticked is None or now - row.ticked > HEARD:
+        DutyRow.objects.update_or_create(name="heard", defaults={"ticked": now})
     return row is None or row.ticked is None or now - row.ticked > timedelta(seconds=max(SLOW, settings.FARM_LEASE / 2))
 
 
@@ -148,49 +153,64 @@ DUTIES = (
 
 
 @writing
-def _take(duty: Duty) -> bool:
-    """Whether the duty is due and now this process's; the row's lease is as long as the duty's pause."""
+def _take(duties: Sequence[Duty]) -> list[Duty]:
+    """Which of the duties are due and now this process's, all in one transaction: a farm at rest does little else.
+
+    A row's lease is as long as the duty's pause.
+    """
     now = clock()
-    row = locked(DutyRow.objects.filter(name=duty.name), skip=True).first()
-    if row is None:
-        return not DutyRow.objects.filter(name=duty.name).exists() and _first(duty)
-    if row.until and row.until > now:
-        return False
-    row.owner, row.until, row.ticked = PROCESS, now + timedelta(seconds=duty.seconds * 0.9), now
-    row.save()
-    return True
+    names = [duty.name for duty in duties]
+    known = {row.name: row for row in locked(DutyRow.objects.filter(name__in=names).order_by("name"), skip=True)}
+    free = [duty for duty in duties if (row := known.get(duty.name)) and (row.until is None or row.until <= now)]
+    for seconds in sorted({duty.seconds for duty in free}):
+        rows = DutyRow.objects.filter(name__in=[duty.name for duty in free if duty.seconds == seconds])
+        rows.update(**_lease(seconds, now))
+    missing = [duty for duty in duties if duty.name not in known]
+    there = set(DutyRow.objects.filter(name__in=[duty.name for duty in missing]).values_list("name", flat=True))
+    return [duty for duty in duties if duty in free or (duty in missing and duty.name not in there and _first(duty))]
+
+
+def _lease(seconds: float, now: datetime) -> dict[str, Any]:
+    return {"owner": PROCESS, "until": now + timedelta(seconds=seconds * 0.9), "ticked": now}
 
 
 def _first(duty: Duty) -> bool:
-    now = clock()
-    taken = {"owner": PROCESS, "until": now + timedelta(seconds=duty.seconds * 0.9), "ticked": now}
-    _, made = DutyRow.objects.get_or_create(name=duty.name, defaults=taken)
+    _, made = DutyRow.objects.get_or_create(name=duty.name, defaults=_lease(duty.seconds, clock()))
     return made
 
 
-def tick(duty: Duty) -> None:
-    """Does the duty when it is due; an error is logged and the next tick tries again."""
+def tick(*duties: Duty) -> None:
+    """Does those that are due; an error is logged and the next tick tries again."""
     try:
-        if _take(duty):
-            duty.do()
-    except AWAY as away:
-        log.warning("duty %s waits: the database does not answer: %s", duty.name, away)
-        connection.close()
+        due = _take(duties)
     except Exception as error:
-        log.warning("duty %s failed now: %s", duty.name, error, exc_info=not connection.in_atomic_block)
-        connection.close()
+        due = []
+        _failed(", ".join(duty.name for duty in duties), error)
+    for duty in due:
+        try:
+            duty.do()
+        except Exception as error:
+            _failed(duty.name, error)
+
+
+def _failed(name: str, error: Exception) -> None:
+    if isinstance(error, AWAY):
+        log.warning("duty %s waits: the database does not answer: %s", name, error)
+    else:
+        log.warning("duty %s failed now: %s", name, error, exc_info=not connection.in_atomic_block)
+    connection.close()
 
 
 def run(stop: threading.Event) -> None:
     """All duties, until *stop* is set. One thread: a duty that takes long delays the others of this process only."""
     due = dict.fromkeys((duty.name for duty in DUTIES), 0.0)
     passed = 0.0
-    while not stop.wait(0.25):
-        passed += 0.25
-        for duty in DUTIES:
-            if passed >= due[duty.name]:
-                due[duty.name] = passed + duty.seconds
-                tick(duty)
+    while not stop.wait(TICK):
+        passed += TICK
+        now = [duty for duty in DUTIES if passed >= due[duty.name]]
+        due |= {duty.name: passed + duty.seconds for duty in now}
+        if now:
+            tick(*now)
 
 
 def ticking() -> bool:

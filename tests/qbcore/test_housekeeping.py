@@ -28,6 +28,16 @@ def duty(name: str = "test", do: Any = lambda: None) -> Duty:
     return Duty(name, 10.0, do)
 
 
+def test_all_that_is_due_is_taken_with_a_handful_of_questions(django_assert_max_num_queries: Any) -> None:
+    done: list[str] = []
+    duties = [Duty(f"duty {n}", 1.0, lambda n=n: done.append(str(n))) for n in range(8)]  # type: ignore[misc]
+    housekeeping.tick(*duties)
+    DutyRow.objects.update(until=None)
+    with django_assert_max_num_queries(6):
+        housekeeping.tick(*duties)
+    assert done == [str(n) for n in [*range(8), *range(8)]]
+
+
 def test_a_duty_is_one_process_s_until_its_pause_is_over() -> None:
     done: list[int] = []
     one = duty(do=lambda: done.append(1))
