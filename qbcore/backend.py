@@ -62,6 +62,7 @@ def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[i
     round_ = Round(host, body, now)
     try:
         round_.run()
+        hosts.trouble(host, body.get("trouble"))
         if body.get("leaving"):
             hosts.goodbye(host, now)
     except Exception:

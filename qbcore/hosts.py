@@ -21,6 +21,7 @@ from qbcore.permissions import digest, redeem_join
 from qbcore.states import Ending, HostState, Status
 from qbcore.writing import clock, locked, writing
 
+TROUBLE = "its worker: "
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -225,6 +226,15 @@ def _note_ended(host: HostRow, ended: Any, now: datetime) -> None:
             history.record("up", now=now, host=host.name, effect=effect)
 
 
+def trouble(host: HostRow, told: Any) -> None:
+    """What keeps its worker from taking work is the host's reason, unless an operator gave one. The row is locked."""
+    sentence = f"{TROUBLE}{told}".replace("\x00", "")[:200] if told else ""
+    if host.reason != sentence and (not host.reason or host.reason.startswith(TROUBLE)):
+        host.reason = sentence
+        host.save(update_fields=["reason"])
+        events.publish("host", [host.pk])
+
+
 def goodbye(host: HostRow, now: datetime) -> None:
     """Its worker ends: the host is down at once and not after a lease. Called with the row locked, after a sync.
 
@@ -233,7 +243,8 @@ def goodbye(host: HostRow, now: datetime) -> None:
     grants = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
     placements.close(grants, Ending.LOST, now=now)
     host.state, host.session, host.updated = HostState.DOWN, "", now
-    host.reason = host.reason if host.locked else "its worker was stopped"
+    held = host.locked or host.banned or host.drain or host.lock_slots
+    host.reason = host.reason if held else "its worker was stopped"
     host.save(update_fields=["state", "session", "reason", "updated"])
     with acting.acting_as(acting.FARM):
         history.record("down", now=now, host=host.name, effect="its worker was stopped")

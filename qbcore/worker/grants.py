@@ -37,6 +37,7 @@ class Site:
     jobtypes: Mapping[str, JobType] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
     accounts: Accounts = field(default_factory=Accounts)
+    spool_limit: int = 0
 
     def command(self, job: Mapping[str, Any], frame: Frame) -> list[str]:
         """What is started for a frame: its flight check, the program of the job's type, or the command line."""
@@ -93,6 +94,8 @@ class Grant:
         self.queue: deque[Frame] = deque(given["frames"])
         self.running: Attempt | None = None
         self.suspended = False
+        self._held_up = False
+        self._written = 0
         self.finishing = False
         self.ended = False
         self.closed = False
@@ -193,7 +196,7 @@ class Grant:
         if self.running is None:
             return math.inf
         process = self.running.process
-        limited = not (self.suspended or process.ending or process.ended)
+        limited = not (self.suspended or self._held_up or process.ending or process.ended)
         return min(process.deadline, now + self.running.limit - process.elapsed(now) if limited else math.inf)
 
     def finish(self, now: float) -> Report:
@@ -228,9 +231,19 @@ class Grant:
         self.returned = self.returned or bool(self.queue)
         self.queue.clear()
 
+    def look_at_output(self, now: float, *, full: bool) -> None:
+        """Holds up a frame that writes while there is no room for it."""
+        written = self.out.size() + self.err.size()
+        held_up = full and (self._held_up or written > self._written)
+        self._written = written
+        if held_up != self._held_up:
+            self._held_up = held_up
+            self._hold(now)
+
     def _hold(self, now: float) -> None:
         if self.running:
-            act = self.running.process.suspend if self.suspended else self.running.process.resume
+            held = self.suspended or self._held_up
+            act = self.running.process.suspend if held else self.running.process.resume
             act(now)
 
     def _stop(self, reason: str, message: str, now: float) -> None:
@@ -253,8 +266,8 @@ class Grant:
             "message": message or _message(process),
             "rss": process.rss if process else 0,
             "cpu": round(process.cpu, 6) if process else 0,
-            "out": [attempt.out_from if attempt else out, out],
-            "err": [attempt.err_from if attempt else err, err],
+            "out": [min(attempt.out_from, out) if attempt else out, out],  # the frame may have emptied its own file
+            "err": [min(attempt.err_from, err) if attempt else err, err],
             "result": {},
         }
 

@@ -42,7 +42,7 @@ def identity(folder: StateFolder, client: Client, name: str, join: Path | None) 
     if known is None:
         known = _join(client, name, join)
         folder.reports.drop(list(folder.reports.records))  # of the host that this was before
-        folder.keep_identity(known)
+        _keep_identity(folder, known)
         log.info("joined as %s", known.name)
     if known.name != name:
         raise Stopped(f"--name: {folder.path} belongs to the host {known.name}. Give that name, or another --state.")
@@ -98,6 +98,18 @@ def _join(client: Client, name: str, join: Path | None) -> Identity:
     except Contradiction as taken:
         raise Stopped(f"--name: {taken}. Choose another name, or stop the host that has it.") from taken
     return Identity(int(answer["host"]), str(answer["name"]), str(answer["token"]))
+
+
+def _keep_identity(folder: StateFolder, known: Identity) -> None:
+    """However long that takes: a join token works once, and what came for it is nowhere else."""
+    for pause in pauses():
+        try:
+            folder.keep_identity(known)
+        except OSError as error:
+            log.error("cannot keep this host's token in %s: %s; trying again", folder.path, error.strerror)
+            time.sleep(pause)
+        else:
+            return
 
 
 def _ask(client: Client, what: str, body: dict[str, Any]) -> dict[str, Any]:

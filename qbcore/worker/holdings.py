@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from qbcore.worker.disk import Disk
 from qbcore.worker.grants import Attempt, Grant, Site
 from qbcore.worker.marks import Watch
 from qbcore.worker.reports import PATIENCE, Reports
 from qbcore.worker.shipper import Shipper
-from qbcore.worker.spool import Spool
+from qbcore.worker.spool import pair
 from qbcore.worker.state import StateFolder
 from qbcore.worker.usage import Usage
 
@@ -45,6 +46,7 @@ class Holdings:
         self._site = site
         self._slots = slots
         self._usage = Usage(site.lineage)
+        self._disk = Disk(folder.spool, shipper.waiting, site.spool_limit)
         self._shipper = shipper
         self._watch = Watch(folder.spool, shipper)
         self._sure = now
@@ -62,13 +64,15 @@ class Holdings:
             grant.asked = True
         said = Said(now, frozenset(grant.id for grant in here), frozenset(gone))
         body = {
-            "room": self.accepting and len(here) < self._slots,
+            "room": self.accepting and not self._disk.full and len(here) < self._slots,
             "held": self._held(here, untold),
             "running": [*(number for some in untold.values() for number in some), *self._announced(here)],
             "reports": reports,
             "want": [grant.id for grant in want],
             "gone": gone,
         }
+        if self._disk.trouble:
+            body["trouble"] = self._disk.trouble
         return body, said
 
     def _held(self, grants: list[Grant], untold: dict[int, list[int]]) -> dict[str, list[int]]:
@@ -90,14 +94,14 @@ class Holdings:
         for grant in self.grants.values():
             grant.drop(dropped, now)
         if self.accepting:
-            self._receive(answer)
+            self._receive(answer, now)
         for grant in self._named(answer.get("over", ())):
             grant.close()
         self._clear()
 
     def startable(self, now: float) -> list[Grant]:
         """Grants whose next frame can start now."""
-        if now - self._sure >= TRUST:
+        if now - self._sure >= TRUST or self._disk.full:
             return []
         return [grant for grant in self.grants.values() if not grant.running and grant.queue and not grant.suspended]
 
@@ -116,6 +120,10 @@ class Holdings:
     def tick(self, now: float) -> None:
         """Whatever time has come, and the end of what has ended."""
         self._usage.tick([attempt.process for attempt in self.running()], now)
+        if self._disk.look(now):
+            self._folder.mend()
+            for grant in self.grants.values():
+                grant.look_at_output(now, full=self._disk.full)
         for grant in self.grants.values():
             grant.tick(now)
             if grant.running and grant.running.process.gone:
@@ -149,6 +157,7 @@ class Holdings:
     def deadline(self, now: float) -> float:
         """When `tick` has something to do."""
         look = self._usage.due(attempt.process for attempt in self.running())
+        look = min(look, self._disk.due(busy=look < math.inf or self._folder.dirty))
         return min(look, min((grant.deadline(now) for grant in self.grants.values()), default=math.inf))
 
     def due(self, now: float) -> float:
@@ -178,17 +187,24 @@ class Holdings:
                 grant.running.announced = True
                 yield grant.running.frame["attempt"]
 
-    def _receive(self, answer: dict[str, Any]) -> None:
+    def _receive(self, answer: dict[str, Any], now: float) -> None:
         for number, frames in answer.get("frames", {}).items():
             for grant in self._named([int(number)]):
                 grant.add(frames)
         for given in answer.get("starts", ()):
             if given["grant"] not in self.grants:
-                self._begin(given)
+                self._take(given, now)
+
+    def _take(self, given: dict[str, Any], now: float) -> None:
+        """What cannot be taken is not held, so it goes back to the queue."""
+        try:
+            self._begin(given)
+        except OSError as error:
+            self._disk.failed(error, now)
 
     def _begin(self, given: dict[str, Any]) -> None:
         number = int(given["grant"])
-        out, err = Spool(self._folder.spool, number, "out"), Spool(self._folder.spool, number, "err")
+        out, err = pair(self._folder.spool, number)
         self.grants[number] = Grant(given, out, err, self._site)
         self._shipper.add([out, err])
         self._watch.begin(number, out, err, time.monotonic())

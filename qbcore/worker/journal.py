@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterable
@@ -28,6 +29,7 @@ class Journal:
             self._replay(line)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = 0
+        self.dirty = False
         self._rewrite()
 
     def put(self, number: int, record: Any) -> None:
@@ -41,6 +43,11 @@ class Journal:
             self._append(b"".join(lines))
         if self._size > _SLACK:
             self._rewrite()
+
+    def mend(self) -> None:
+        """Writes all of it, if something could not be written before."""
+        if self.dirty and self._rewrite():
+            log.warning("%s is written again", self._path)
 
     def close(self) -> None:
         os.close(self._file)
@@ -57,23 +64,42 @@ class Journal:
             self.records.pop(number, None)
 
     def _append(self, lines: bytes) -> None:
-        """A full disk costs the safety net, not the frames that are running."""
+        """A full disk costs the safety net for a while, not the frames that are running."""
+        if self.dirty:  # `mend` writes it: behind half a line this one would be lost
+            return
         try:
-            self._size += os.write(self._file, lines)
+            written = os.write(self._file, lines)
         except OSError as error:
-            log.error("cannot write %s: %s; a crash now would lose what it keeps", self._path, error.strerror)
+            self._failed(error.strerror)
+            return
+        self._size += written
+        if written < len(lines):
+            self._failed("it took only a part")
 
-    def _rewrite(self) -> None:
-        """Only what still stands. Written beside and renamed, so that no moment has half of it."""
+    def _failed(self, why: str | None) -> None:
+        if not self.dirty:
+            log.error("cannot write %s: %s; a crash now would lose what it keeps", self._path, why)
+        self.dirty = True
+
+    def _rewrite(self) -> bool:
+        """Only what still stands; whether that went well. Written beside and renamed: no moment has half of it."""
         beside = self._path.with_suffix(".new")
         lines = b"".join(orjson.dumps([number, record]) + b"\n" for number, record in self.records.items())
         try:
             file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-            os.write(file, lines)
+        except OSError as error:
+            self._failed(error.strerror)
+            return False
+        try:
+            if os.write(file, lines) < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             beside.replace(self._path)
         except OSError as error:
-            log.error("cannot write %s: %s", beside, error.strerror)
-            return
+            os.close(file)
+            self._failed(error.strerror)
+            return False
         os.close(self._file)
         self._file = file
         self._size = len(lines) if len(lines) > _SLACK else 0
+        self.dirty = False
+        return True

@@ -19,6 +19,7 @@ from qbcore.errors import Invalid
 from qbcore.remote.address import Address, parse_address
 from qbcore.worker.accounts import Accounts, accounts
 from qbcore.worker.client import Client
+from qbcore.worker.disk import MB
 from qbcore.worker.facts import account_environment, home
 from qbcore.worker.grants import Site
 from qbcore.worker.greeting import end_leavings, hello, identity
@@ -77,6 +78,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="as root: the account that all jobs run as, or 'job' for the account of each job's user",
     )
     parser.add_argument("--allow-root", action="store_true", help="let jobs run as root when started as root")
+    parser.add_argument(
+        "--spool-limit",
+        type=_count,
+        default=0,
+        metavar="MB",
+        help="output that may wait for the supervisor (default: 10240, at most half of the free disk)",
+    )
     parser.add_argument("--parent", type=_count, metavar="PID", help="stop when this process is gone")
 
 
@@ -121,7 +129,7 @@ def _work(folder: StateFolder, options: Namespace, people: Accounts) -> Worker:
     env = account_environment(os.environ, address.url)
     lineage = Lineage(mark_of(folder.path))
     lineage.adopt()
-    site = Site(env, home(env), boot(), welcome.paths, types, lineage, people)
+    site = Site(env, home(env), boot(), welcome.paths, types, lineage, people, options.spool_limit * MB)
     return Worker(folder, address, known.token, welcome, site, standing)
 
 

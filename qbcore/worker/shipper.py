@@ -33,6 +33,11 @@ class Shipper(threading.Thread):
             self._spools.extend(spools)
             self._wake()
 
+    def waiting(self) -> int:
+        """Bytes that were not sent yet."""
+        with self._changed:
+            return sum(spool.unsent() for spool in self._spools)
+
     def poke(self) -> None:
         """Something may have grown or been closed."""
         with self._changed:
@@ -84,11 +89,18 @@ class Shipper(threading.Thread):
             log.warning("output of grant %d is dropped: %s", spool.grant, refused)
             spool.forgotten = True
             return False
+        except OSError as error:
+            log.error("output of grant %d cannot be read: %s", spool.grant, error.strerror)
+            spool.forgotten = True
+            return False
 
     def _remove(self, spool: Spool) -> None:
         with self._changed:
             self._spools.remove(spool)
-        spool.remove()
+        try:
+            spool.remove()
+        except OSError as error:  # the next worker finds that it was sent, and tries again
+            log.error("cannot remove %s: %s", spool.path, error.strerror)
 
     def _over(self) -> bool:
         with self._changed:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from ctypes import CDLL, c_longlong
 from pathlib import Path
 
 from qbcore.worker.client import Client, Forgotten, TooLarge
@@ -11,12 +13,16 @@ STREAMS = ("out", "err")
 MARKS = "marks"  # when which of them grew: see marks.py
 PIECE = 1024 * 1024  # bytes sent at once
 _SMALLEST_PIECE = 1024
+_KEEP = 16 * 1024 * 1024  # bytes behind what was sent that stay on the disk
+_PUNCH_HOLE = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+_LIBC = CDLL(None)
 
 
 class Spool:
     """A file that grows. The worker's threads share it: one sends, the other closes and asks what was sent.
 
-    `sent` is how much the supervisor has (bytes), -1 when that must be asked first.
+    `sent` is how much the supervisor has (bytes), -1 when that must be asked first. What a frame empties
+    (> /dev/stdout) goes on behind what was sent before, so that its part of the log never runs backwards.
     """
 
     def __init__(self, folder: Path, grant: int, stream: str, *, recovered: bool = False) -> None:
@@ -28,6 +34,10 @@ class Spool:
         self.closed = recovered
         self.forgotten = False
         self._piece = PIECE
+        self._freed = 0
+        self._shift = 0
+        self._seen = 0
+        self._looking = threading.Lock()
 
     def give_to(self, user: int) -> None:
         """Programs that open /dev/stdout anew need to own the file; its folder is closed to them all the same."""
@@ -35,7 +45,16 @@ class Spool:
 
     def size(self) -> int:
         """Bytes written so far; the byte at which the next frame's output begins."""
-        return os.fstat(self.file).st_size
+        with self._looking:
+            here = os.fstat(self.file).st_size
+            if here < self._seen:
+                self._shift = max(self.sent, 0)
+            self._seen = here
+            return self._shift + here
+
+    def unsent(self) -> int:
+        """Bytes that wait, as far as is known."""
+        return 0 if self.forgotten else max(self.size() - max(self.sent, 0), 0)
 
     def has_sent(self, size: int) -> bool:
         """Whether the supervisor has the first `size` bytes, or does not want them."""
@@ -71,9 +90,27 @@ class Spool:
         if self.sent < 0:
             self.sent = min(int(client.put(where, b"").get("size", 0)), self.size())
             return
-        piece = os.pread(self.file, self._piece, self.sent)
+        piece = os.pread(self.file, self._piece, self.sent - self._shift)
         client.put(where, piece)
         self.sent += len(piece)
+        self._free()
+
+    def _free(self) -> None:
+        """Gives the disk back what was sent long ago; a file system that cannot keeps it until the grant is over."""
+        until = self.sent - self._shift - _KEEP
+        if until - self._freed >= _KEEP:
+            _LIBC.fallocate(self.file, _PUNCH_HOLE, c_longlong(self._freed), c_longlong(until - self._freed))
+            self._freed = until
+
+
+def pair(folder: Path, grant: int) -> tuple[Spool, Spool]:
+    """Both streams of a new grant. Raises OSError, and then there is neither."""
+    out = Spool(folder, grant, "out")
+    try:
+        return out, Spool(folder, grant, "err")
+    except OSError:
+        out.remove()
+        raise
 
 
 def recovered(folder: Path) -> list[Spool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from types import TracebackType
 import orjson
 
 from qbcore.worker.journal import Journal
+
+log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):  # noqa: N818 -- reads as what happened
@@ -36,9 +39,14 @@ class StateFolder:
         self.path = path
         self._lock = _locked(path)
         self.spool = path / "spool"
-        self.spool.mkdir(mode=0o700, exist_ok=True)
-        self.reports = Journal(path / "reports.jsonl")
-        self.groups = Journal(path / "groups.jsonl")
+        self._session = b""
+        try:
+            self.spool.mkdir(mode=0o700, exist_ok=True)
+            self.reports = Journal(path / "reports.jsonl")
+            self.groups = Journal(path / "groups.jsonl")
+        except OSError as error:
+            os.close(self._lock)
+            raise Stopped(f"--state: {error.filename} cannot be used: {error.strerror}. Make room for it.") from error
 
     def __enter__(self) -> StateFolder:
         return self
@@ -66,7 +74,29 @@ class StateFolder:
     def keep_session(self, session: str, *, confirmed: bool) -> None:
         """Before a hello is answered both the old and the new session may be the known one."""
         older = [] if confirmed else [known for known in self.previous_sessions() if known]
-        _write(self.path / "session.json", orjson.dumps([session, *older][:4]))
+        self._session = orjson.dumps([session, *older][:4])
+        self._save_session()
+
+    @property
+    def dirty(self) -> bool:
+        """Something could not be written and waits for room on the disk."""
+        return bool(self._session) or self.reports.dirty or self.groups.dirty
+
+    def mend(self) -> None:
+        """Writes what could not be written before, if that is possible now."""
+        self.reports.mend()
+        self.groups.mend()
+        if self._session:
+            self._save_session()
+
+    def _save_session(self) -> None:
+        """Without it a worker that follows after a crash has to wait for a lease; nothing else is lost."""
+        try:
+            _write(self.path / "session.json", self._session)
+        except OSError as error:
+            log.error("cannot write %s: %s", self.path / "session.json", error.strerror)
+        else:
+            self._session = b""
 
 
 def _locked(path: Path) -> int:

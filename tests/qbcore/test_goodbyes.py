@@ -72,3 +72,20 @@ def test_what_a_killed_worker_left_running_is_in_the_hosts_history(ended: object
     hosts.hello(hand.id, {**said, "ended": ended})
     told = "its last worker was killed: 3 processes that it had left running were ended"
     assert effects("render-01").count(told) == lines
+
+
+def test_what_keeps_a_worker_from_taking_work_is_the_reason_of_its_host() -> None:
+    hand = Hand()
+    hand.sync(trouble="less than 64 MB are free on the disk of /var/spool")
+    told = HostRow.objects.get(pk=hand.id).reason
+    assert told == "its worker: less than 64 MB are free on the disk of /var/spool"
+    hand.sync()
+    assert HostRow.objects.get(pk=hand.id).reason == ""
+
+
+def test_an_operators_reason_is_not_overwritten_by_the_workers() -> None:
+    hand = Hand()
+    HostRow.objects.filter(pk=hand.id).update(locked=True, reason="new disk")
+    hand.sync(trouble="no room")
+    hand.sync()
+    assert HostRow.objects.get(pk=hand.id).reason == "new disk"
