@@ -54,7 +54,7 @@ def test_a_frame_that_does_not_want_to_end_is_killed_after_the_grace(
     started = time.monotonic()
     supervisor.order(grant, "end")
     supervisor.until(lambda: supervisor.grants[grant].gone)
-    assert 1.9 < time.monotonic() - started < 4
+    assert 1.9 < time.monotonic() - started < 10
     assert not living(left)
     assert [(report["reason"], report["signal"]) for report in supervisor.reports] == [("ended", 9)]
 
@@ -166,7 +166,7 @@ def test_a_frame_that_runs_too_long_is_ended_and_says_why(
     supervisor.until(lambda: supervisor.reports)
     report = supervisor.reports[0]
     assert (report["reason"], report["message"]) == (limit, f"ran longer than its {limit} of 1 s")
-    assert 1 <= report["elapsed"] < 3
+    assert 1 <= report["elapsed"] < 8
     supervisor.until(lambda: not living(left))
 
 
@@ -182,17 +182,17 @@ def test_limits_stand_still_while_a_frame_is_suspended(
     supervisor: Supervisor, host: Host, left: Path, tmp_path: Path
 ) -> None:
     cmdline = f"echo $$ > {left}; while ! [ -e {tmp_path}/go ]; do sleep 0.02; done"
-    supervisor.submit(cmdline, "1", agenda_timelimit=2)
+    supervisor.submit(cmdline, "1", agenda_timelimit=4)
     grant, (shell,) = begun(supervisor, left, 1)
     supervisor.order(grant, "suspend")
     supervisor.until(lambda: condition(shell) == "T")
     stopped = time.monotonic()
-    supervisor.until(lambda: time.monotonic() > stopped + 2.3)
+    supervisor.until(lambda: time.monotonic() > stopped + 4.3)
     (tmp_path / "go").touch()
     supervisor.order(grant, "")
     supervisor.until(lambda: supervisor.reports)
     assert (supervisor.reports[0]["reason"], supervisor.reports[0]["exit"]) == ("exit", 0)
-    assert supervisor.reports[0]["elapsed"] < 2
+    assert supervisor.reports[0]["elapsed"] < 4
 
 
 def test_short_frames_are_asked_for_before_they_run_out(supervisor: Supervisor, host: Host) -> None:
