@@ -14,7 +14,7 @@ from farm import bars, formats
 from qbcore.states import Status, Tally, total
 
 DASH = format_html('<span class="dash">{}</span>', formats.MISSING)
-BAR_WIDTH, LARGE_WIDTH, LOAD_WIDTH = 124, 330, 96
+BAR_WIDTH, LARGE_WIDTH, LOAD_WIDTH, PERCENT_WIDTH = 124, 330, 96, 64
 FAILED_LEAST = 3
 
 
@@ -131,6 +131,11 @@ def load(part: float, whole: float, label: str, *, look: str = "load", width: in
         '</svg><span class="figures">{}</span></div>',
         width, width, look, bars.filled(part, whole, width), label,
     )  # fmt: skip
+
+
+def percent(share: int | None) -> SafeString:
+    """How far something is: a thin bar and the figure; a dash when nobody said."""
+    return DASH if share is None else load(share, 100, f"{share} %", look="running", width=PERCENT_WIDTH)
 
 
 def job_progress(counts: Tally) -> SafeString:

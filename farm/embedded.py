@@ -174,7 +174,8 @@ class LocalWorker:
         """The farm's secrets stay here: a worker needs none of them."""
         hidden = ("FARM_", "DATABASE_URL", "REDIS_URL", "QB_")
         own = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
-        return {**own, "FARM_JOBTYPES": os.environ.get("FARM_JOBTYPES", "")}
+        roots = os.environ.get("FARM_OUTPUT_ROOTS", str(Path.home()))
+        return {**own, "FARM_JOBTYPES": os.environ.get("FARM_JOBTYPES", ""), "FARM_OUTPUT_ROOTS": roots}
 
     def stop(self, deadline: float) -> None:
         with self._starting:

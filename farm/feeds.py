@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from farm.columns import AnyTable
-from farm.headers import HEAD, RUN_HEAD, STRIP, TOAST
+from farm.headers import HEAD, OUTPUTS, RUN_HEAD, STRIP, TOAST, strip_of
 from farm.tables import HOSTS, JOBS, RUNS, SUBJOBS, TARGETS, WORK
 from qbcore.listing import frames, hosts, jobs, records
 
@@ -59,6 +59,10 @@ def _subjobs(keys: Keys, _: datetime) -> Iterable[Any]:
     return [line for job, numbers in _children(keys).items() for line in frames.some_subjobs(job, numbers)]
 
 
+def _outputs(keys: Keys, _: datetime) -> Iterable[Any]:
+    return [strip_of(job) for job in jobs.visible(_numbers(keys))]
+
+
 def _targets(keys: Keys, _: datetime) -> Iterable[Any]:
     return records.some_targets(number for numbers in _children(keys).values() for number in numbers)
 
@@ -86,8 +90,9 @@ FEEDS: dict[str, Feed] = {
     for feed in (
         Feed(JOBS, JOB_NEWS, _jobs),
         Feed(HEAD, JOB_NEWS, _jobs),
-        Feed(WORK, JOB_NEWS, _frames),
-        Feed(SUBJOBS, JOB_NEWS, _subjobs),
+        Feed(WORK, JOB_NEWS | {"progress"}, _frames),
+        Feed(SUBJOBS, JOB_NEWS | {"progress"}, _subjobs),
+        Feed(OUTPUTS, frozenset({"thumbnail", "job"}), _outputs),
         Feed(HOSTS, frozenset({"host", "wake"}), _hosts),  # wake: what runs there is to change
         Feed(RUNS, RUN_NEWS, _runs),
         Feed(RUN_HEAD, RUN_NEWS, _runs),
@@ -96,5 +101,5 @@ FEEDS: dict[str, Feed] = {
         Feed(STRIP, frozenset(), _farm),
     )
 }
-OF_JOBS = frozenset({"job", "head", "frame", "subjob"})
+OF_JOBS = frozenset({"job", "head", "frame", "subjob", "outputs"})
 """Kinds whose parent is a job: a screen gets them only for jobs that its user may see."""

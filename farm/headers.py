@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from farm import cells, formats
 from farm.columns import Column, Table
 from farm.tables import RUN_WORDS, job_status, run_bar, run_state, run_time, run_took
+from qbcore import thumbnails
 from qbcore.listing.hosts import Farm
 from qbcore.listing.jobs import JobLine
 from qbcore.listing.records import RunLine
 from qbcore.states import Status
+from qbcore.thumbnails import Thumbnail
 
 WIDE_BAR = 1000
 HOST_STATES = ("active", "down", "locked", "banned", "panic", "none")
@@ -37,6 +41,42 @@ HEAD: Table[JobLine] = Table(
         Column("complete", "", lambda job, _: cells.text(formats.count(job.units[Status.COMPLETE]))),
         Column("failed", "", lambda job, _: cells.text(formats.count(job.units[Status.FAILED]))),
     ),
+)
+
+
+STRIP_LENGTH = 9
+
+
+def picture(shown: Thumbnail) -> str:
+    """A thumbnail that leads to its frame."""
+    return format_html(
+        '<button type="button" class="thumb" data-do="to-frame" data-pos="{}" title="{}">'
+        '<img src="{}" alt="Frame {}" loading="lazy"><span>{}</span></button>',
+        shown.pos, shown.path, reverse("thumbnail", args=[shown.id]), shown.frame, shown.frame or "whole job",
+    )  # fmt: skip
+
+
+def pictures(strip: Strip) -> str:
+    """The newest pictures of a job, the newest last, as a contact sheet is read."""
+    return format_html_join("", "{}", ((picture(one),) for one in reversed(strip.shown)))
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The newest thumbnails of a job, newest first."""
+
+    job: int
+    shown: tuple[Thumbnail, ...]
+
+
+def strip_of(job: int) -> Strip:
+    return Strip(job, tuple(thumbnails.newest(job, STRIP_LENGTH)))
+
+
+OUTPUTS: Table[Strip] = Table(
+    kind="outputs",
+    key=lambda strip: str(strip.job),
+    columns=(Column("pictures", "", lambda strip, _: pictures(strip)),),
 )
 
 

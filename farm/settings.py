@@ -19,6 +19,8 @@
 | FARM_WEBHOOK_HOSTS | none: no webhooks | hosts that callbacks may post to, comma separated |
 | FARM_WEBHOOK_SECRET | none: no webhooks | what signs webhooks |
 | FARM_PYTHON_CALLBACKS | 0 | 1 lets callbacks run Python as the account of the farm (docs/callbacks.md) |
+| FARM_OUTPUT_ROOTS | the home folder | folders of which the embedded farm's worker makes thumbnails, `:` between them |
+| FARM_THUMBNAIL_DAYS | 30 | days for which thumbnails are kept |
 | FARM_PATHS | none | prefixes of paths per system: a JSON file or JSON itself (docs/jobtypes.md) |
 | FARM_AUTO_WRANGLING | off | watch over the hosts of every job, as the flag auto_wrangling does for one |
 | FARM_URL | the embedded farm's | where the farm's own processes reach its API |
@@ -99,6 +101,7 @@ FARM_LOG_DAYS = env.float("FARM_LOG_DAYS", default=0.0)
 FARM_DISK_WARN = env.float("FARM_DISK_WARN", default=10.0)
 FARM_DISK_STOP = env.float("FARM_DISK_STOP", default=3.0)
 FARM_METRICS_TOKEN = env.str("FARM_METRICS_TOKEN", default="")
+FARM_THUMBNAIL_DAYS = env.int("FARM_THUMBNAIL_DAYS", default=30)
 FARM_NAME = env.str("FARM_NAME", default="") or os.uname().nodename
 REDIS_URL = env.str("REDIS_URL", default="")
 

@@ -73,6 +73,11 @@ def frame_time(frame: FrameLine, now: datetime) -> str:
     return formats.clock((now - frame.last.started).total_seconds() if running else frame.last.seconds)
 
 
+def how_far(attempt: AttemptLine | None) -> int | None:
+    """Percent of an attempt that runs, where its output says so."""
+    return attempt.progress if attempt and attempt.ended is None else None
+
+
 def frame_end(frame: FrameLine) -> str:
     """The error line if there is one, else what the farm says about how it ended."""
     if frame.last is None:
@@ -101,6 +106,7 @@ WORK: Table[FrameLine] = Table(
         Column("status", "Status", lambda frame, _: cells.pill(frame.status.word), phone=True),
         Column("attempts", "Attempt", lambda frame, _: attempt_number(frame), css=RIGHT),
         Column("host", "Host", lambda frame, _: host_name(*_where(frame)), css="text"),
+        Column("percent", "Progress", lambda frame, _: cells.percent(how_far(frame.last)), css="bars"),
         Column("elapsed", "Elapsed", lambda frame, now: cells.text(frame_time(frame, now)), css=RIGHT, phone=True),
         Column("memory", "Peak memory", lambda frame, _: cells.text(formats.size(_memory(frame))), css=RIGHT),
         Column("exit", "Exit", lambda frame, _: exit_text(frame), css=RIGHT),
@@ -134,6 +140,7 @@ SUBJOBS: Table[SubjobLine] = Table(
         Column("host", "Host", lambda subjob, _: host_name(subjob.host_name, subjob.host), css="text", phone=True),
         Column("status", "Status", lambda subjob, _: subjob_status(subjob), phone=True),
         Column("frame", "Frame", lambda subjob, _: cells.text(subjob.now.frame if subjob.now else ""), css=RIGHT),
+        Column("percent", "Progress", lambda subjob, _: cells.percent(how_far(subjob.now)), css="bars"),
         Column("elapsed", "Elapsed", lambda subjob, now: cells.text(subjob_time(subjob, now)), css=RIGHT),
         Column("retries", "Retries", lambda subjob, _: cells.text(subjob.retries or None), css=RIGHT),
     ),

@@ -6,7 +6,7 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from farm import api, openapi
-from farm.views import account, errors, health, job, jobs, runs, tokens, workers
+from farm.views import account, errors, health, job, jobs, runs, thumbnails, tokens, workers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="jobs"), name="home"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("jobs/<int:job>/subjobs", job.subjobs, name="job-subjobs"),
     path("jobs/<int:job>/history", job.history, name="job-history"),
     path("jobs/<int:job>/log", job.log, name="job-log"),
+    path("thumbnails/<int:thumbnail>", thumbnails.thumbnail, name="thumbnail"),
     path("workers", workers.listing, name="workers"),
     path("workers/<int:host>", workers.detail, name="worker"),
     path("actions", runs.listing, name="actions"),

@@ -20,7 +20,7 @@ import orjson
 from django.db import close_old_connections
 
 from farm import metrics
-from qbcore import backend, events, hostfacts, hosts, logs
+from qbcore import backend, events, hostfacts, hosts, logs, progress, thumbnails
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
 from qbcore.writing import AWAY
 
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Load = tuple[float, float]
 MOST_BYTES = 8 * 1024 * 1024
 FLUSH = 1.0
 TRUSTED = 30.0
@@ -94,6 +95,8 @@ def _route(scope: Scope, body: bytes) -> dict[str, Any]:
     what, _, rest = scope["path"].removeprefix(PREFIX).partition("/")
     if what == "log" and scope["method"] == "PUT":
         return _log(scope, rest, body)
+    if what == "thumbnail" and scope["method"] == "PUT":
+        return _thumbnail(scope, rest, body)
     if scope["method"] != "POST" or rest or what not in ("join", "hello", "sync"):
         raise NotFound(f"there is no {scope['method']} {scope['path']} in the worker's protocol")
     said = _json(body)
@@ -143,13 +146,25 @@ def _known_writer(token: str, turn: int) -> int:
     return hosts.host_for_token(token)
 
 
+def _thumbnail(scope: Scope, rest: str, body: bytes) -> dict[str, Any]:
+    host = hosts.host_for_token(_token(scope))
+    attempt, _, number = rest.partition("/")
+    asked = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+    numbers = [attempt, number, asked.get("width", ""), asked.get("height", "")]
+    if not all(text.isdecimal() and len(text) < 19 for text in numbers):
+        raise Invalid("write thumbnail/<attempt>/<number>?width=<pixels>&height=<pixels>&path=<file>", field="path")
+    told = thumbnails.Told(int(attempt), int(number), asked.get("path", ""), int(numbers[2]), int(numbers[3]))
+    return {"id": thumbnails.keep(host, told, body)}
+
+
 class Sockets:
     """The workers' websockets of this process: who is here, and who beat since the last write."""
 
     def __init__(self) -> None:
         self._here: dict[int, set[asyncio.Event]] = defaultdict(set)
         self._beats: dict[int, str] = {}
-        self._loads: dict[int, tuple[float, float]] = {}
+        self._loads: dict[int, Load] = {}
+        self._progress: dict[int, progress.Told] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
@@ -166,10 +181,11 @@ class Sockets:
     async def _flush(self) -> None:
         beats, self._beats = self._beats, {}
         loads, self._loads = self._loads, {}
+        told, self._progress = self._progress, {}
         if not beats:
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(_threads, _beat, beats, loads)
+            await asyncio.get_running_loop().run_in_executor(_threads, _beat, beats, loads, told)
         except Exception as error:
             log.warning("beats of %d hosts were not written: %s", len(beats), error)
 
@@ -183,10 +199,13 @@ class Sockets:
             for due in self._here.get(host, ()):
                 due.set()
 
-    def beat(self, host: int, session: str, load: tuple[float, float] | None = None) -> None:
+    def beat(self, host: int, session: str, load: Load | None = None, told: progress.Told | None = None) -> None:
+        """A sign of life, with how busy the host is and how far its frames are where its worker says so."""
         self._beats[host] = session
         if load is not None:
             self._loads[host] = load
+        if told:
+            self._progress.setdefault(host, {}).update(told)
 
     def enter(self, host: int) -> asyncio.Event:
         due = asyncio.Event()
@@ -202,9 +221,12 @@ class Sockets:
 sockets = Sockets()
 
 
-def _beat(beats: dict[int, str], loads: dict[int, tuple[float, float]]) -> list[int]:
+def _beat(beats: dict[int, str], loads: dict[int, Load], told: dict[int, progress.Told]) -> list[int]:
     try:
-        return hosts.beat(beats, loads)
+        gone = hosts.beat(beats, loads)
+        if current := {host: some for host, some in told.items() if host not in gone}:
+            progress.store(current)
+        return gone
     finally:
         close_old_connections()
 
@@ -247,10 +269,11 @@ async def _listen(receive: Receive, host: int, session: str) -> None:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
-        sockets.beat(host, session, _load(message.get("text")))
+        text = message.get("text") or ""
+        sockets.beat(host, session, _load(text), _progress_in(text))
 
 
-def _load(text: str | None) -> tuple[float, float] | None:
+def _load(text: str) -> Load | None:
     """How busy the host is, where its worker tells it; what cannot be read is a sign of life all the same."""
     if not text or "load" not in text or len(text) > LONGEST_BEAT:
         return None
@@ -259,3 +282,14 @@ def _load(text: str | None) -> tuple[float, float] | None:
         return hostfacts.load(said["load"]) if isinstance(said, dict) else None
     except (orjson.JSONDecodeError, KeyError, Invalid):
         return None
+
+
+def _progress_in(text: str) -> progress.Told:
+    """As `_load`."""
+    if "progress" not in text:
+        return {}
+    try:
+        return progress.read(_json(text.encode()).get("progress") or {})
+    except Invalid as wrong:
+        log.warning("a worker's progress was left out: %s", wrong)
+        return {}

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from qbcore import dispatch, events, failures, folding, hosts, returning, views, wrangling
+from qbcore import dispatch, events, failures, folding, hosts, progress, returning, views, wrangling
 from qbcore.control import placements
 from qbcore.control.attempts import Report
 from qbcore.control.endings import after, finish, unheld
@@ -48,8 +48,11 @@ JOB_FIELDS = [
 
 def sync(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """One round of the conversation; what failed is explained from its log after the commit."""
+    told = progress.read(body.get("progress") or {})
     answer, failed, back = _sync(host_id, body)
     failures.explain(failed)
+    if told:
+        progress.store({host_id: told})
     for job in back:
         folding.fold(job)
     return answer

@@ -79,7 +79,7 @@ def argv_for(job: Mapping[str, Any], name: str | None, prefixes: Mapping[str, st
     cmdline = package.get("cmdline")
     if not isinstance(cmdline, str) or not cmdline.strip():
         raise Invalid("the job has no command line", field="package.cmdline", hint="Give the command as one text.")
-    values = {} if name is None else frame_values(name, _padding(package))
+    values = {} if name is None else frame_values(name, frame_padding(package))
     text = expand(cmdline, values, prefixes or {}, everywhere=_converts(job))
     if "\0" in text:
         raise Invalid("a command line cannot hold the character NUL", field="package.cmdline")
@@ -123,7 +123,7 @@ def environment(job: Mapping[str, Any], frame: Mapping[str, Any], base: Mapping[
         **{name: value for name, value in base.items() if name.startswith("QB_")},
     }
     if frame["pos"] >= 0:
-        own.update(frame_values(str(frame["name"]), _padding(job.get("package") or {})))
+        own.update(frame_values(str(frame["name"]), frame_padding(job.get("package") or {})))
     env = {str(name): str(value) for name, value in (job.get("env") or {}).items()}
     return {**base, **env, **own}
 
@@ -134,7 +134,7 @@ def _check_prototype(job: Mapping[str, Any]) -> None:
         raise Invalid(f"this worker cannot run '{job.get('prototype')}'", field="prototype", hint=f"It runs {known}.")
 
 
-def _padding(package: Mapping[str, Any]) -> int:
+def frame_padding(package: Mapping[str, Any]) -> int:
     given = package.get("padding") or 0
     if not re.fullmatch(r"[0-9]{1,2}", str(given)):
         raise Invalid(f"{given!r} is no number of digits from 0 to 99", field="package.padding", hint="Write 4.")

@@ -37,8 +37,8 @@ _at_once: list[tuple[str, Listener]] = []
 def publish(kind: str, ids: Iterable[int]) -> None:
     """Announces, once this transaction is committed, that rows of *kind* (job, work, host, run, wake) changed.
 
-    For "work" the ids are those of the jobs whose frames changed. "wake" names hosts that should ask for work; no id:
-    any.
+    For "work", "progress" and "thumbnail" the ids are those of the jobs whose frames changed. "wake" names hosts that
+    should ask for work; no id: any.
     """
     told = tuple(ids)
     transaction.on_commit(lambda: _committed(kind, told), robust=True)

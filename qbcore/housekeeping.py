@@ -35,6 +35,7 @@ from qbcore import (
     resources,
     runs,
     samples,
+    thumbnails,
 )
 from qbcore.control import work
 from qbcore.models import AttemptRow, DutyRow, ExclusionRow, GrantRow, JobRow, SubmissionRow, WorkRow
@@ -120,6 +121,7 @@ def forget() -> None:
     firings.forget()
     samples.retire()
     measures.compact()
+    thumbnails.forget()
     _forget_logs()
 
 

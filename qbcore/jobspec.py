@@ -16,6 +16,7 @@ from qbcore.errors import Invalid, QubeError
 from qbcore.expressions import parse
 from qbcore.hostorder import parse_hostorder
 from qbcore.ranges import frameset, genframes
+from qbcore.renderlines import check_package
 from qbcore.reservations import parse_reservations
 
 Items = list[tuple[str, bool, str | None]]
@@ -68,6 +69,7 @@ def columns(job: Mapping[str, Any]) -> dict[str, Any]:
         raise Invalid(f"{found['cpus']} is not a number of subjobs: give 1 to {MOST_CPUS:,}", field="cpus")
     found["flags"] = flags(job)
     found["package"] = mapping(job, "package")
+    check_package(found["package"])
     found["env"] = _env(job)
     found |= {key: _flights(job, key) for key in FLIGHTS}
     found["show"] = text(job, "prod_show") or str(found["package"].get("show", ""))

@@ -11,7 +11,7 @@ from qbcore.errors import Invalid
 from qbcore.remote.wire import DEEPEST
 
 MOST = 1024
-REASONS = ("exit", "timelimit", "agenda_timelimit", "ended", "spawn")
+REASONS = ("exit", "timelimit", "agenda_timelimit", "ended", "spawn", "outputs")
 
 
 def whole(line: Mapping[str, Any], key: str, default: int | None = None, bits: int = 63) -> int:

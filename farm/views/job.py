@@ -10,15 +10,16 @@ from django.urls import reverse
 from django.utils.timezone import get_current_timezone
 from django.views.decorators.http import require_safe
 
-from farm import actions, framestates, loglines
-from farm.headers import HEAD
+from farm import actions, formats, framestates, loglines
+from farm.headers import HEAD, OUTPUTS, strip_of
 from farm.rendering import clock, head, more, page, parts, rows
 from farm.tables import HISTORY, SUBJOBS, WORK
-from qbcore import logs
+from qbcore import logs, thumbnails
 from qbcore.constants import QB_TIME_EPOCH_OFFSET
 from qbcore.errors import Invalid, NotFound
 from qbcore.listing import frames, jobs, records
 from qbcore.listing.frames import AttemptLine
+from qbcore.listing.outputs import outputs
 from qbcore.queries import jobinfo
 from qbcore.states import Status, total
 
@@ -50,7 +51,9 @@ def detail(request: HttpRequest, job: int) -> HttpResponse:
 
 def _frames_tab(job: int) -> dict[str, Any]:
     lines = frames.subjobs(job)
-    return {"subjob_head": head(SUBJOBS), "subjob_body": rows(SUBJOBS, lines, clock()), "subjob_count": len(lines)}
+    shown = parts(OUTPUTS, strip_of(job), clock())
+    body = rows(SUBJOBS, lines, clock())
+    return {"subjob_head": head(SUBJOBS), "subjob_body": body, "subjob_count": len(lines), "outputs": shown}
 
 
 def _history_tab(job: int) -> dict[str, Any]:
@@ -126,9 +129,30 @@ def frame(request: HttpRequest, job: int, pos: int) -> JsonResponse:
     line = frames.one(job, pos)
     tries = frames.attempts(job, [pos])
     return JsonResponse(
-        {"pos": pos, "name": line.name, "status": line.status.word, "attempts": [_attempt(one) for one in tries]},
+        {
+            "pos": pos,
+            "name": line.name,
+            "status": line.status.word,
+            "attempts": [_attempt(one) for one in tries],
+            "outputs": _outputs(job, pos),
+        },
         headers={"Cache-Control": "private, no-cache"},
     )
+
+
+def _outputs(job: int, pos: int) -> list[dict[str, Any]]:
+    """The frame's files, each with its thumbnail where there is one."""
+    shown = {one.path: one for one in thumbnails.of_frame(job, pos)}
+    return [
+        {
+            "path": line.path,
+            "name": line.path.rpartition("/")[2],
+            "size": None if line.size is None else formats.size(line.size),
+            "missing": line.missing,
+            "picture": reverse("thumbnail", args=[shown[line.path].id]) if line.path in shown else "",
+        }
+        for line in outputs(job, pos)
+    ]
 
 
 def _attempt(line: AttemptLine) -> dict[str, Any]:

@@ -12,7 +12,18 @@ from django.db.models import Q
 
 from qbcore import events
 from qbcore.control import subjobs, whole, work
-from qbcore.models import DeltaRow, DependencyRow, ExclusionRow, JobRow, SubjobRow, TotalRow, TrackRow, WaitRow, WorkRow
+from qbcore.models import (
+    DeltaRow,
+    DependencyRow,
+    ExclusionRow,
+    JobRow,
+    SubjobRow,
+    ThumbnailRow,
+    TotalRow,
+    TrackRow,
+    WaitRow,
+    WorkRow,
+)
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
 
 Changed = Sequence[SubjobRow]
@@ -172,7 +183,7 @@ def _shrink(job: JobRow, alive: Sequence[SubjobRow], cpus: int, now: datetime) -
 
 def remove(job: JobRow) -> None:
     """Deletes a job that is over with its work; attempts, history and open grants stay until their time."""
-    for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow, ExclusionRow, TrackRow, WaitRow):
+    for rows in (WorkRow, SubjobRow, DeltaRow, DependencyRow, ExclusionRow, TrackRow, WaitRow, ThumbnailRow):
         rows.objects.filter(job_id=job.pk).delete()
     if job.timed:
         TotalRow.objects.create(name="complete", value=job.timed)  # what the farm has done does not become less

@@ -42,6 +42,7 @@ class AttemptLine:
     seconds: float
     max_rss: int
     error_line: str
+    progress: int | None = None  # percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ def attempt_line(row: AttemptRow) -> AttemptLine:
         seconds=row.seconds,
         max_rss=row.max_rss,
         error_line=row.error_line,
+        progress=row.progress,
     )
 
 

@@ -138,6 +138,10 @@ class Migration(migrations.Migration):
             model_name='thumbnailrow',
             index=models.Index(models.F('job_id'), models.F('pos'), name='thumbnail_job'),
         ),
+        migrations.AddIndex(
+            model_name='thumbnailrow',
+            index=models.Index(models.F('job_id'), models.F('id'), name='thumbnail_newest'),
+        ),
         migrations.AddConstraint(
             model_name='thumbnailrow',
             constraint=models.UniqueConstraint(models.F('attempt_id'), models.F('number'), name='thumbnail_once'),

@@ -162,7 +162,10 @@ class ThumbnailRow(models.Model):
     class Meta:
         db_table = "thumbnail"
         constraints = [models.UniqueConstraint("attempt_id", "number", name="thumbnail_once")]
-        indexes = [models.Index("job_id", "pos", name="thumbnail_job")]
+        indexes = [
+            models.Index("job_id", "pos", name="thumbnail_job"),
+            models.Index("job_id", "id", name="thumbnail_newest"),
+        ]
 
 
 class ResourceRow(models.Model):

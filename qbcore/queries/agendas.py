@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db.models import JSONField, Value
 
-from qbcore.models import JobRow, SubjobRow, WorkRow
+from qbcore.models import AttemptRow, JobRow, SubjobRow, WorkRow
 from qbcore.objects import Work
 from qbcore.queries.filters import stamp
 from qbcore.ranges import frameset
-from qbcore.states import Status
+from qbcore.states import PLACED, Status
 
 JSON_NULL = Value(None, JSONField())
 
@@ -23,7 +23,7 @@ def items(ids: Sequence[int]) -> Iterator[Work]:
     """
     missing = list(JobRow.objects.filter(pk__in=ids, unfilled__gt=0).values_list("pk", "filling", "updated"))
     stored = dict.fromkeys((job for job, _, _ in missing), 0)
-    hosts, nulls = _hosts_of(ids), _nulls_of(ids)
+    hosts, nulls, percents = _hosts_of(ids), _nulls_of(ids), _percents_of(ids)
     rows = WorkRow.objects.filter(job_id__in=ids).order_by("job_id", "pos").values_list(*WORK_COLUMNS)
     for row in rows.iterator(chunk_size=5000):
         if row[0] in stored:
@@ -31,6 +31,8 @@ def items(ids: Sequence[int]) -> Iterator[Work]:
         item = _work(row, hosts)
         if nulls and row[:2] in nulls:
             item["resultpackage"] = item["result"] = None
+        if percents and row[3] in PLACED and row[:2] in percents:
+            item["percent"] = percents[row[:2]]
         yield item
     for job, filling, updated in missing:
         for pos, name in enumerate(frameset(filling)):
@@ -43,6 +45,13 @@ def _nulls_of(ids: Sequence[int]) -> frozenset[tuple[int, int]]:
     """Items whose program gave null back; those that gave nothing have {}."""
     rows = WorkRow.objects.filter(job_id__in=ids, result=JSON_NULL)
     return frozenset(rows.values_list("job_id", "pos"))
+
+
+def _percents_of(ids: Sequence[int]) -> dict[tuple[int, int], int]:
+    """How far the frames are that run, of which something is known."""
+    grants = SubjobRow.objects.filter(job_id__in=ids, status__in=PLACED).values("grant_id")
+    rows = AttemptRow.objects.filter(grant_id__in=grants, ended__isnull=True, progress__isnull=False)
+    return {(job, pos): percent or 0 for job, pos, percent in rows.values_list("job_id", "pos", "progress")}
 
 
 def _hosts_of(ids: Sequence[int]) -> dict[tuple[int, int], str]:

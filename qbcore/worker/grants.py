@@ -11,9 +11,11 @@ from typing import Any
 
 from qbcore.commands import argv_for, cwd_for, environment, flight_argv
 from qbcore.errors import Invalid
+from qbcore.renderlines import KEY
 from qbcore.worker.accounts import Account, Accounts, NoAccount
-from qbcore.worker.jobtypes import JobType
+from qbcore.worker.jobtypes import SECTION, JobType
 from qbcore.worker.lineage import Lineage
+from qbcore.worker.outputs import Check, Outputs, Whereabouts
 from qbcore.worker.process import NotStarted, Place, Process, start
 from qbcore.worker.reports import Report
 from qbcore.worker.spool import Spool
@@ -38,6 +40,7 @@ class Site:
     lineage: Lineage = field(default_factory=Lineage)
     accounts: Accounts = field(default_factory=Accounts)
     spool_limit: int = 0
+    outputs: Outputs = field(default_factory=Outputs)
 
     def command(self, job: Mapping[str, Any], frame: Frame) -> list[str]:
         """What is started for a frame: its flight check, the program of the job's type, or the command line."""
@@ -46,6 +49,11 @@ class Site:
         if (custom := self.jobtypes.get(job["prototype"])) is not None:
             return custom.argv()
         return argv_for(job, frame["name"] if frame["pos"] >= 0 else None, self.paths)
+
+    def progress_of(self, prototype: str) -> str:
+        """The pattern that tells how far a program of that type is; empty where the type has none."""
+        custom = self.jobtypes.get(prototype)
+        return custom.settings[SECTION].get(KEY, "") if custom else ""
 
     def place(self, job: Mapping[str, Any], frame: Frame, out: Spool, err: Spool) -> Place:
         """Where and as whom a frame is started. Raises NoAccount."""
@@ -72,6 +80,7 @@ class Attempt:
     process: Process
     out_from: int
     err_from: int
+    place: Place
     limit: float = math.inf
     limited_by: str = ""
     reason: str = "exit"
@@ -110,6 +119,10 @@ class Grant:
         """The attempts that are here, the running one first."""
         running = [self.running.frame["attempt"]] if self.running else []
         return [*running, *(frame["attempt"] for frame in self.queue)]
+
+    @property
+    def type_pattern(self) -> str:
+        return self._site.progress_of(self.job["prototype"])
 
     @property
     def idle(self) -> bool:
@@ -199,8 +212,8 @@ class Grant:
         limited = not (self.suspended or self._held_up or process.ending or process.ended)
         return min(process.deadline, now + self.running.limit - process.elapsed(now) if limited else math.inf)
 
-    def finish(self, now: float) -> Report:
-        """Takes the ended frame, whose processes are all gone, and says how it went."""
+    def finish(self, now: float) -> tuple[Check | None, Report]:
+        """Takes the ended frame, whose processes are all gone, and says how it went; its files are looked at."""
         attempt = self.running
         assert attempt is not None
         self.running = None
@@ -210,14 +223,17 @@ class Grant:
             self._pace = elapsed if self._pace == math.inf else (self._pace * 3 + elapsed) / 4
         if self.idle:
             self.asked = False
-        return self._report(attempt.frame, reason=attempt.reason, message=attempt.message, attempt=attempt)
+        report = self._report(attempt.frame, reason=attempt.reason, message=attempt.message, attempt=attempt)
+        at = Whereabouts(attempt.place.cwd, self._site.paths, attempt.place.account)
+        files = self._site.outputs.check(self.job, attempt.frame, (self.out, self.err), report, at)
+        return files, report
 
     def _started(self, frame: Frame) -> Attempt:
         out, err = self.out.size(), self.err.size()
         place = self._site.place(self.job, frame, self.out, self.err)
         command = self._site.command(self.job, frame)
         process = start(command, place, boot=self._site.boot, lineage=self._site.lineage)
-        return Attempt(frame, process, out, err)
+        return Attempt(frame, process, out, err, place)
 
     def _limit(self, attempt: Attempt) -> None:
         """The nearer of the subjob's limit, of which earlier frames have used some, and the frame's own."""

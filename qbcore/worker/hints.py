@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import orjson
 from websockets.exceptions import WebSocketException
@@ -37,10 +38,22 @@ class Hints(threading.Thread):
         self._told = told
         self._load = load
         self._stopped = threading.Event()
+        self._socket: ClientConnection | None = None
         self.up = False
 
     def stop(self) -> None:
         self._stopped.set()
+
+    def tell(self, message: dict[str, Any]) -> bool:
+        """Sends it from the caller's thread; False when there is no connection now."""
+        socket = self._socket
+        if socket is None or not self.up:
+            return False
+        try:
+            socket.send(orjson.dumps(message).decode())
+        except (OSError, EOFError, WebSocketException):
+            return False
+        return True
 
     def run(self) -> None:
         waiting = pauses()
@@ -57,7 +70,7 @@ class Hints(threading.Thread):
         with connect(
             self._url, additional_headers=self._headers, open_timeout=5, close_timeout=1, proxy=None
         ) as socket:
-            self.up = True
+            self._socket, self.up = socket, True
             self._told()
             self._follow(socket)
 

@@ -211,11 +211,11 @@ class Holdings:
         log.info("job %s subjob %s starts as grant %d", given["job"]["id"], given["subjob"], number)
 
     def _finish(self, grant: Grant, now: float) -> None:
-        report = grant.finish(now)
+        files, report = grant.finish(now)
         self._folder.groups.drop([report["attempt"]])
         self._watch.note(grant.id, report["out"][1], report["err"][1], now)
         written = [(spool, report[spool.stream][1]) for spool in (grant.out, grant.err)]
-        self.reports.add(report, [(spool, size) for spool, size in written if not spool.has_sent(size)], now)
+        self.reports.add(report, [(spool, size) for spool, size in written if not spool.has_sent(size)], now, files)
         if not all(spool.has_sent(size) for spool, size in written):
             self._shipper.poke()
 

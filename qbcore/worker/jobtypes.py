@@ -13,6 +13,8 @@ from pathlib import Path
 
 import qbcore
 from qbcore.commands import PROTOTYPES
+from qbcore.errors import Invalid
+from qbcore.renderlines import KEY, pattern
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +85,16 @@ def read(conf: Path) -> JobType:
         raise Malformed(f"execute_binding is {binding!r}: this worker runs Python")
     if not library or not (conf.parent / library).is_file():
         raise Malformed(f"execute_library: there is no file {library or '(none named)'} in the folder")
+    if execute.get(KEY):
+        _check_pattern(execute[KEY])
     return JobType(name, conf.parent, conf.parent / library, settings)
+
+
+def _check_pattern(text: str) -> None:
+    try:
+        pattern(text, KEY)
+    except Invalid as wrong:
+        raise Malformed(str(wrong)) from wrong
 
 
 def _settings(conf: Path) -> dict[str, dict[str, str]]:

@@ -23,6 +23,7 @@ from qbcore.worker.grants import Attempt, Site
 from qbcore.worker.greeting import Welcome
 from qbcore.worker.hints import Hints
 from qbcore.worker.holdings import Holdings, Said
+from qbcore.worker.progress import Progress
 from qbcore.worker.shipper import Shipper
 from qbcore.worker.spool import recovered
 from qbcore.worker.standing import Standing
@@ -87,6 +88,8 @@ class Worker:
         self._shipper = Shipper(Client(address, token), self._wake)
         self._shipper.add(recovered(folder.spool))
         self._holdings = Holdings(folder, site, welcome.slots, self._shipper, now)
+        self._progress = Progress(self._hints.tell)
+        self._site = site
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake.reader, selectors.EVENT_READ, self._wake.clear)
         self._signal = ""
@@ -106,6 +109,7 @@ class Worker:
     def run(self) -> int:
         """0 after handing everything back, 1 when the supervisor does not want this worker, AGAIN to start anew."""
         self._listen_to_signals()
+        self._site.outputs.told = self._wake
         for thread in (self._caller, self._hints, self._shipper):
             thread.start()
         now = time.monotonic()
@@ -141,6 +145,7 @@ class Worker:
         while startable := self._holdings.startable(now):
             for grant in startable:
                 self._follow(self._holdings.start(grant, now))
+        self._progress.look(self._holdings.grants.values(), now)
         if self._ask_at(now) <= now:
             self._ask(now)
 
@@ -155,7 +160,8 @@ class Worker:
 
     def _deadline(self, now: float) -> float:
         leaving = self._leaving.deadline if self._leaving else math.inf
-        return min(self._holdings.deadline(now), self._ask_at(now), leaving)
+        look = self._progress.deadline(self._holdings.running())
+        return min(self._holdings.deadline(now), self._ask_at(now), leaving, look)
 
     def _ask_at(self, now: float) -> float:
         """When the next request goes out, infinity while one is under way."""
@@ -180,7 +186,7 @@ class Worker:
         self._stated = self._facts
         facts = {"facts": self._stated} if self._stated else {}
         leaving = {"leaving": True} if self._leaving and self._leaving.code != AGAIN else {}
-        body |= {**facts, **leaving, "load": self._current_load(now)}
+        body |= {**facts, **leaving, "load": self._current_load(now), **self._progress.untold()}
         self._caller.ask({"session": self._session, "seq": self._seq, **body})
         if self._leaving:
             self._leaving.said = True

@@ -27,8 +27,10 @@ from qbcore.worker.groups import boot
 from qbcore.worker.jobtypes import discover
 from qbcore.worker.lineage import Lineage, mark_of
 from qbcore.worker.loop import AGAIN, Worker
+from qbcore.worker.outputs import Outputs
 from qbcore.worker.standing import Standing
 from qbcore.worker.state import StateFolder, Stopped
+from qbcore.worker.thumbnails import Painter
 
 log = logging.getLogger("qbcore.worker")
 
@@ -61,12 +63,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--slots", type=_count, default=os.cpu_count() or 1, help="subjobs at once (default: processors)"
     )
-    parser.add_argument(
-        "--jobtypes",
-        default=os.environ.get("FARM_JOBTYPES", ""),
-        metavar="DIRS",
-        help=f"folders of custom job types, with {os.pathsep!r} between them (default: FARM_JOBTYPES)",
-    )
+    _add_folders(parser)
     parser.add_argument(
         "--config", type=Path, metavar="FILE",
         help="TOML with this host's properties, resources, cluster and groups; read again on SIGHUP",
@@ -86,6 +83,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="output that may wait for the supervisor (default: 10240, at most half of the free disk)",
     )
     parser.add_argument("--parent", type=_count, metavar="PID", help="stop when this process is gone")
+
+
+def _add_folders(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobtypes",
+        default=os.environ.get("FARM_JOBTYPES", ""),
+        metavar="DIRS",
+        help=f"folders of custom job types, with {os.pathsep!r} between them (default: FARM_JOBTYPES)",
+    )
+    parser.add_argument(
+        "--output-roots",
+        default=os.environ.get("FARM_OUTPUT_ROOTS", ""),
+        metavar="DIRS",
+        help=f"folders with {os.pathsep!r} between them: pictures that frames write there get thumbnails "
+        "(default: FARM_OUTPUT_ROOTS, else none)",
+    )
 
 
 def run(options: Namespace) -> int:
@@ -129,8 +142,16 @@ def _work(folder: StateFolder, options: Namespace, people: Accounts) -> Worker:
     env = account_environment(os.environ, address.url)
     lineage = Lineage(mark_of(folder.path))
     lineage.adopt()
-    site = Site(env, home(env), boot(), welcome.paths, types, lineage, people, options.spool_limit * MB)
+    painter = Painter(_roots(options.output_roots))
+    limit = options.spool_limit * MB
+    site = Site(env, home(env), boot(), welcome.paths, types, lineage, people, limit, Outputs(painter.offer))
+    painter.begin(Client(address, known.token))
     return Worker(folder, address, known.token, welcome, site, standing)
+
+
+def _roots(given: str) -> list[str]:
+    """Absolute folders; whether they are there is looked at for each file."""
+    return [str(Path(text.strip()).absolute()) for text in given.split(os.pathsep) if text.strip()]
 
 
 def _end_with(parent: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qbcore.worker.journal import Journal
+from qbcore.worker.outputs import Check
 from qbcore.worker.spool import Spool
 
 BATCH = 16
@@ -24,9 +25,21 @@ class _Entry:
     born: float
     output: list[tuple[Spool, int]] = field(default_factory=list)
     asked: bool = False
+    files: Check | None = None
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it waits at most."""
+        return max(LOG_FIRST, self.files.patience if self.files else 0.0)
+
+    def looked_at(self, now: float) -> bool:
+        """Its files were, or they have taken too long."""
+        return self.files is None or self.files.found is not None or now - self.born >= self.files.patience
 
     def ready(self, now: float) -> bool:
         """Its output is at the supervisor, so that nobody sees a finished frame without its log."""
+        if not self.asked and not self.looked_at(now):
+            return False
         return self.asked or now - self.born >= LOG_FIRST or all(spool.has_sent(size) for spool, size in self.output)
 
 
@@ -37,22 +50,31 @@ class Reports:
         self._journal = journal
         self._entries = {number: _Entry(report, now) for number, report in journal.records.items()}
 
-    def add(self, report: Report, output: list[tuple[Spool, int]], now: float) -> None:
-        """`output` is each stream with the size that must be sent first."""
+    def add(self, report: Report, output: list[tuple[Spool, int]], now: float, files: Check | None = None) -> None:
+        """`output` is each stream with the size that must be sent first, `files` what is looked at before."""
         number = int(report["attempt"])
-        self._entries[number] = _Entry(report, now, output)
+        self._entries[number] = _Entry(report, now, output, files=files)
         self._journal.put(number, report)
 
     def take(self, now: float, *, everything: bool = False) -> list[Report]:
         """What goes into a request now. It comes again each time until it is accepted."""
         ready = [entry for entry in self._entries.values() if everything or entry.ready(now)][:MOST]
         for entry in ready:
+            self._settle(entry)
             entry.asked = True
         return [entry.report for entry in ready]
 
+    def _settle(self, entry: _Entry) -> None:
+        if entry.files and not entry.files.settled:
+            entry.files.settle(entry.report)
+            self._journal.put(int(entry.report["attempt"]), entry.report)
+
     def accept(self, attempts: Iterable[int]) -> None:
-        numbers = [number for number in attempts if self._entries.pop(number, None)]
-        self._journal.drop(numbers)
+        entries = {number: entry for number in attempts if (entry := self._entries.pop(number, None))}
+        self._journal.drop(list(entries))
+        for entry in entries.values():
+            if entry.files:
+                entry.files.accepted()
 
     def forget(self) -> list[int]:
         """Gives up those that were in a request, which was refused because of them; their attempts."""
@@ -76,4 +98,4 @@ class Reports:
             return now
         if ready:
             return ready[0] + PATIENCE
-        return min((entry.born + LOG_FIRST for entry in fresh), default=math.inf)
+        return min((entry.born + entry.longest for entry in fresh), default=math.inf)

@@ -52,6 +52,11 @@ class Spool:
             self._seen = here
             return self._shift + here
 
+    def read(self, start: int, end: int) -> bytes:
+        """What was written from one byte to another, as far as it is still here."""
+        first = max(start - self._shift, 0)
+        return os.pread(self.file, max(end - self._shift - first, 0), first)
+
     def unsent(self) -> int:
         """Bytes that wait, as far as is known."""
         return 0 if self.forgotten else max(self.size() - max(self.sent, 0), 0)

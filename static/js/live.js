@@ -100,7 +100,7 @@
     bar.querySelector("button").textContent = left ? `Try now (${left} s)` : "Try now";
   }
 
-  farm.watched = new Set(["job", "head", "frame", "subjob", "host", "run", "runhead", "toast", "target", "farm"]);
+  farm.watched = new Set(["job", "head", "frame", "subjob", "host", "run", "runhead", "toast", "target", "farm", "outputs"]);
   farm.live = { watch: watchSoon, connect };
   addEventListener("beforeunload", () => { leaving = true; });
   addEventListener("pageshow", () => { leaving = false; });

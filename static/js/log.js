@@ -111,17 +111,26 @@
   }
 
   async function openFrame(pos, number) {
-    const address = document.querySelector("[data-grid]").dataset.frame.replace(/0$/, String(pos));
-    const told = await get(address, {}).catch(() => null);
+    const told = await get(frameAddress(pos), {}).catch(() => null);
     if (!told) { say("This frame could not be read."); return; }
     const at = number ?? told.attempts.length - 1, one = told.attempts[at];
     frame = { pos, at, count: told.attempts.length, running: one?.running };
     title(`${farm.frames.job} · frame ${told.name}`);
+    document.dispatchEvent(new CustomEvent("farm:told", { detail: told }));
     facts(one ? attemptText(one, at, told.attempts.length) : "");
     showAttempts(told.attempts, at);
     if (one) open({ attempt: one.id, error: one.error || (one.ending === "failed" ? one.message : ""), running: one.running });
     else { shown = null; asked += 1; lines.replaceChildren(); first.hidden = true; pane.querySelector(".errorline").hidden = true; say(`Frame ${told.name} is ${told.status}: it was not tried yet.`); }
   }
+
+  // A picture of the shown frame may have come: its files are read again, its log stays.
+  async function refresh() {
+    const pos = frame?.pos;
+    const told = frame && await get(frameAddress(pos), {}).catch(() => null);
+    if (told && frame?.pos === pos) document.dispatchEvent(new CustomEvent("farm:told", { detail: told }));
+  }
+
+  const frameAddress = (pos) => document.querySelector("[data-grid]").dataset.frame.replace(/0$/, String(pos));
 
   function attemptText(one, at, count) {
     const end = one.running ? "running" : one.signal ? `signal ${one.signal}` : one.exit === null ? one.ending : `exit ${one.exit}`;
@@ -149,12 +158,14 @@
 
   document.addEventListener("farm:frame", (event) => openFrame(event.detail));
   document.addEventListener("farm:frames", (event) => { if (frame && event.detail.includes(frame.pos)) openFrame(frame.pos); });
+  document.addEventListener("farm:pictures", refresh);
   document.getElementById("subjobs")?.addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-row]");
     if (!row || event.target.closest("a")) return;
     const [job, subjob] = row.dataset.row.split(":")[1].split(".");
     frame = null;
     tabs.hidden = true;
+    document.dispatchEvent(new CustomEvent("farm:told", { detail: null }));
     title(`${job}.${subjob} · whole log`);
     facts("");
     open({ subjob, running: row.querySelector("[data-status]")?.dataset.status === "running" });

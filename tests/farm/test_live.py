@@ -81,7 +81,7 @@ def every_key() -> dict[str, set[str]]:
         "run": {str(pk) for pk in RunRow.objects.values_list("pk", flat=True)},
         "target": {f"{row.run_id}.{row.pk}" for row in RunTargetRow.objects.all()},
     }
-    return {**found, "head": found["job"], "runhead": found["run"], "toast": found["run"]}
+    return {**found, "head": found["job"], "outputs": found["job"], "runhead": found["run"], "toast": found["run"]}
 
 
 @pytest.fixture

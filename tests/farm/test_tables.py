@@ -10,11 +10,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from farm import cells, feeds, tables
+from farm import cells, feeds, headers, tables
 from farm.columns import AnyTable, Column, version
 from farm.rendering import Order, head, row
 from qbcore.listing import frames, hosts, jobs, records
-from qbcore.models import RunRow, RunTargetRow, SubjobRow
+from qbcore.models import RunRow, RunTargetRow, SubjobRow, ThumbnailRow
 from qbcore.states import Status
 from tests.make import make_attempt, make_history, make_host, make_job
 
@@ -32,6 +32,8 @@ def lines(db: None) -> dict[str, list[Any]]:
     evil = make_job(EVIL, frames={Status.RUNNING: 1, Status.FAILED: 2}, user=EVIL, show=EVIL, cluster=EVIL, label=EVIL,
                     reason=EVIL)  # fmt: skip
     attempt = make_attempt(evil, 0, host=host)
+    picture = {"path": EVIL, "width": 9, "height": 9, "data": b"", "at": NOW}
+    ThumbnailRow.objects.create(job_id=evil.id, pos=0, attempt_id=attempt.id, **picture)
     make_attempt(evil, 1, host=host, ending="failed", error_line=EVIL, message=EVIL, exit_code=1)
     SubjobRow.objects.filter(job_id=evil.id).update(grant_id=attempt.grant_id, host_name=host.name, host_id=host.id)
     empty = make_job(frames=0)
@@ -53,6 +55,7 @@ def lines(db: None) -> dict[str, list[Any]]:
         "target": records.targets(run.id),
         "attempt": frames.attempts(evil.id, [0, 1]),
         "farm": [hosts.farm(NOW)],
+        "outputs": [headers.strip_of(evil.id), headers.strip_of(empty.id)],
     }
 
 

@@ -71,6 +71,8 @@ class Supervisor:
         self.drops: set[int] = set()
         self.beats = 0
         self.loads: list[Message] = []
+        self.progress: list[dict[str, int]] = []  # over the websocket
+        self.thumbnails: dict[str, bytes] = {}  # by "attempt/number?query"
         self.asked = ""
         self.problems: list[str] = []
         self.accepts = True
@@ -171,7 +173,7 @@ class Supervisor:
     def _answer(self, scope: Message, body: bytes) -> tuple[int, Message]:
         """Status 0: the connection breaks without an answer."""
         path = scope["path"].removeprefix("/worker/v1/")
-        told = body if path.startswith("log/") else json.loads(body)
+        told = body if path.startswith(("log/", "thumbnail/")) else json.loads(body)
         with self.changed:
             refusal = self.refuse(path, told)
             self.changed.notify_all()
@@ -194,6 +196,10 @@ class Supervisor:
             return self._hello(told)
         if path == "sync":
             return self._sync(told)
+        if path.startswith("thumbnail/"):
+            assert int(path.split("/")[1]) in {report["attempt"] for report in self.reports}, "its report comes first"
+            self.thumbnails[f"{path.removeprefix('thumbnail/')}?{query}"] = told
+            return 200, {"id": len(self.thumbnails)}
         return 200, self._log(path, int(query.removeprefix("offset=")), told)
 
     def _hello(self, told: Message) -> tuple[int, Message]:
@@ -305,7 +311,9 @@ class Supervisor:
         sender = asyncio.create_task(self._send_hints(box, send))
         while (message := await receive())["type"] == "websocket.receive":
             with self.changed:
-                self.loads.append(json.loads(message["text"])["load"])
+                told = json.loads(message["text"])
+                self.loads += [told["load"]] if "load" in told else []
+                self.progress.append(told.get("progress", {}))
                 self.beats += 1
                 self.changed.notify_all()
         self._sockets.discard(box)
