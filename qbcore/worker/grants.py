@@ -229,7 +229,7 @@ class Grant:
         return files, report
 
     def _started(self, frame: Frame) -> Attempt:
-        out, err = self.out.size(), self.err.size()
+        out, err = self.out.begin(), self.err.begin()
         place = self._site.place(self.job, frame, self.out, self.err)
         command = self._site.command(self.job, frame)
         process = start(command, place, boot=self._site.boot, lineage=self._site.lineage)

@@ -14,6 +14,7 @@ MARKS = "marks"  # when which of them grew: see marks.py
 PIECE = 1024 * 1024  # bytes sent at once
 _SMALLEST_PIECE = 1024
 _KEEP = 16 * 1024 * 1024  # bytes behind what was sent that stay on the disk
+_HEAD = 256 * 1024  # bytes of the beginning of a frame's output that stay too: names of files are looked for there
 _PUNCH_HOLE = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 _LIBC = CDLL(None)
 
@@ -35,6 +36,7 @@ class Spool:
         self.forgotten = False
         self._piece = PIECE
         self._freed = 0
+        self._begun = 0
         self._shift = 0
         self._seen = 0
         self._looking = threading.Lock()
@@ -51,6 +53,12 @@ class Spool:
                 self._shift = max(self.sent, 0)
             self._seen = here
             return self._shift + here
+
+    def begin(self) -> int:
+        """The byte at which the output of a frame begins that is started now."""
+        size = self.size()
+        self._begun = size - self._shift
+        return size
 
     def read(self, start: int, end: int) -> bytes:
         """What was written from one byte to another, as far as it is still here."""
@@ -104,8 +112,14 @@ class Spool:
         """Gives the disk back what was sent long ago; a file system that cannot keeps it until the grant is over."""
         until = self.sent - self._shift - _KEEP
         if until - self._freed >= _KEEP:
-            _LIBC.fallocate(self.file, _PUNCH_HOLE, c_longlong(self._freed), c_longlong(until - self._freed))
+            begun = self._begun
+            self._punch(self._freed, min(begun, until))
+            self._punch(max(self._freed, begun + _HEAD), until)
             self._freed = until
+
+    def _punch(self, start: int, end: int) -> None:
+        if start < end:
+            _LIBC.fallocate(self.file, _PUNCH_HOLE, c_longlong(start), c_longlong(end - start))
 
 
 def pair(folder: Path, grant: int) -> tuple[Spool, Spool]:

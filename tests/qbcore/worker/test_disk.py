@@ -190,8 +190,10 @@ def test_a_frame_that_opens_its_output_anew_is_still_reported(
 
 
 def test_the_disk_gets_back_what_was_sent_while_the_grant_goes_on(supervisor: Supervisor, host: Host) -> None:
-    supervisor.submit("head -c 60000000 /dev/zero; sleep 300", "1")
+    supervisor.submit("tr '\\0' x < /dev/zero | head -c 60000000; sleep 300", "1")
     supervisor.until(lambda: any(len(log) == 60_000_000 for log in supervisor.logs.values()))
     (path,) = (host.state / "spool").glob("*.out")
     supervisor.until(lambda: path.stat().st_blocks * 512 < 40_000_000)
     assert path.stat().st_size == 60_000_000
+    with path.open("rb") as file:
+        assert file.read(100_000) == b"x" * 100_000  # names of files are looked for there
