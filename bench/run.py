@@ -23,6 +23,7 @@ BENCHES = {
     "reads": "reads",
     "bulk": "bulk",
     "rest": "rest",
+    "hosts": "hosts",
 }
 """What can be asked for, in the order of the table, and the module whose `figures()` it is."""
 

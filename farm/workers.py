@@ -12,7 +12,8 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,6 +23,7 @@ from django.db import close_old_connections
 from farm import metrics
 from qbcore import backend, events, hostfacts, hosts, logs, progress, thumbnails
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
+from qbcore.rousing import rousing
 from qbcore.writing import AWAY
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Load = tuple[float, float]
 MOST_BYTES = 8 * 1024 * 1024
 FLUSH = 1.0
+BETWEEN, AGAIN, SWEEP = 0.05, 1.0, 5.0
+"""Seconds between two rounds of waking: at least, while work still waits, and when nothing was heard."""
 TRUSTED = 30.0
 """Seconds for which a revoked token can still write its own host's logs."""
 PREFIX = "/worker/v1/"
@@ -166,17 +170,44 @@ class Sockets:
         self._loads: dict[int, Load] = {}
         self._progress: dict[int, progress.Told] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._work = asyncio.Event()
 
     async def run(self) -> None:
         """Writes beats once a second and hands hints on, for as long as this process serves."""
         self._loop = asyncio.get_running_loop()
+        self._work = asyncio.Event()
         stop = events.subscribe(self._heard)
+        calling = asyncio.create_task(self._call())
         try:
             while True:
                 await asyncio.sleep(FLUSH)
                 await self._flush()
         finally:
             stop()
+            calling.cancel()
+
+    async def _call(self) -> None:
+        """Wakes hosts for work that waits: as many as are needed, and others a moment later while it still waits."""
+        pause = SWEEP
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), pause)
+            again = not self._work.is_set()
+            self._work.clear()
+            woken = await self._whom(again=again)
+            self._wake(woken)
+            pause = AGAIN if woken else SWEEP
+            await asyncio.sleep(BETWEEN)
+
+    async def _whom(self, *, again: bool) -> list[int]:
+        if not self._here:
+            return []
+        try:
+            ask = partial(_whom, list(self._here), again=again)
+            return await asyncio.get_running_loop().run_in_executor(_threads, ask)
+        except Exception as error:
+            log.warning("nobody was woken for work that waits: %s", error)
+            return []
 
     async def _flush(self) -> None:
         beats, self._beats = self._beats, {}
@@ -192,10 +223,13 @@ class Sockets:
     def _heard(self, hint: events.Hint) -> None:
         """Called from the publisher's thread."""
         if hint["kind"] == "wake" and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._wake, hint["ids"])
+            if hint["ids"] is None:
+                self._loop.call_soon_threadsafe(self._work.set)
+            else:
+                self._loop.call_soon_threadsafe(self._wake, hint["ids"])
 
-    def _wake(self, ids: list[int] | None) -> None:
-        for host in list(self._here) if ids is None else ids:
+    def _wake(self, ids: list[int]) -> None:
+        for host in ids:
             for due in self._here.get(host, ()):
                 due.set()
 
@@ -216,6 +250,7 @@ class Sockets:
         self._here[host].discard(due)
         if not self._here[host]:
             del self._here[host]
+            rousing.left(host)
 
 
 sockets = Sockets()
@@ -227,6 +262,13 @@ def _beat(beats: dict[int, str], loads: dict[int, Load], told: dict[int, progres
         if current := {host: some for host, some in told.items() if host not in gone}:
             progress.store(current)
         return gone
+    finally:
+        close_old_connections()
+
+
+def _whom(here: list[int], *, again: bool) -> list[int]:
+    try:
+        return rousing.whom(here, again=again)
     finally:
         close_old_connections()
 

@@ -24,6 +24,7 @@ from qbcore.jobspec import loops
 from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.permissions import attempt_token
 from qbcore.requests import ids_of, report_of, rows_of, whole
+from qbcore.rousing import rousing
 from qbcore.states import PLACED, Ending, Status
 from qbcore.waiting import waiting
 from qbcore.writing import clock, locked, writing
@@ -88,7 +89,7 @@ class Round:
         self.recent: dict[int, float] = {}
         self.answer: dict[str, Any] = {
             "starts": [], "frames": {}, "orders": {}, "drop": [], "over": [], "accepted": [],
-            "next": hosts.beat_seconds(),
+            "next": rousing.patience(busy=bool(self.held)),
         }  # fmt: skip
         self.open = self._open()
         if self._take_up():

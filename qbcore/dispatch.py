@@ -6,7 +6,7 @@ There is no leader: each process picks from what it knows of the waiting jobs, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 
@@ -17,6 +17,7 @@ from qbcore.control import growth, placements, shares
 from qbcore.control.placements import Frame
 from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow
 from qbcore.plan import Choice
+from qbcore.rousing import rousing
 from qbcore.states import Status
 from qbcore.views import READY
 from qbcore.waiting import waiting
@@ -78,6 +79,7 @@ def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow]
         view = views.view(host, placed, known, avoid, now=now)
         choice = waiting.pick(view)
         if choice is None:
+            rousing.in_vain(replace(view, avoid=barred.jobs))  # what was missed just now may be had later
             return given
         if rivals.passes_over(view, waiting.known(choice.job)):
             given.soon = True

@@ -38,7 +38,7 @@ def publish(kind: str, ids: Iterable[int]) -> None:
     """Announces, once this transaction is committed, that rows of *kind* (job, work, host, run, wake) changed.
 
     For "work", "progress" and "thumbnail" the ids are those of the jobs whose frames changed. "wake" names hosts that
-    should ask for work; no id: any.
+    must ask now, because what they do has changed; without any id it says that work waits, for as many as are needed.
     """
     told = tuple(ids)
     transaction.on_commit(lambda: _committed(kind, told), robust=True)
@@ -116,11 +116,15 @@ class Publisher:
             found[kind].update(ids)
             if not ids:
                 everything.add(kind)
-        return [_hint(kind, ids, everything=kind in everything) for kind, ids in found.items()]
+        return [hint for kind, ids in found.items() for hint in _hints(kind, ids, everything=kind in everything)]
 
 
-def _hint(kind: str, ids: set[int], *, everything: bool) -> Hint:
-    return {"kind": kind, "ids": None if everything or len(ids) > MANY else sorted(ids)}
+def _hints(kind: str, ids: set[int], *, everything: bool) -> list[Hint]:
+    """Hosts that are named are each meant: they stay named, beside a call for anybody."""
+    if kind == "wake":
+        named: list[Hint] = [{"kind": kind, "ids": sorted(ids)}] if ids else []
+        return [*named, {"kind": kind, "ids": None}] if everything else named
+    return [{"kind": kind, "ids": None if everything or len(ids) > MANY else sorted(ids)}]
 
 
 _publisher: Publisher | None = None

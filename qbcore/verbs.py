@@ -144,7 +144,7 @@ def act_on_work(
     items = work.take(job.pk, frm=row.frm, where=where, after=after, limit=limit)
     if not items:
         return []
-    _wake_for(job, items)
+    wake_holders(job, items)
     row.act(job.pk, items, now=now)
     loops.stop(job, items, now=now)
     if job.dependency:
@@ -181,7 +181,7 @@ def act_on_part(verb: str, job_id: int, part: spans.Spans) -> work.Groups:
     return stood
 
 
-def _wake_for(job: JobRow, items: Sequence[work.Item]) -> None:
+def wake_holders(job: JobRow, items: Sequence[work.Item]) -> None:
     """Hosts that hold one of the items must hear that it is no longer theirs."""
     grants = {item.grant_id for item in items if item.grant_id}
     held = SubjobRow.objects.filter(job_id=job.pk, grant_id__in=grants) if grants else []

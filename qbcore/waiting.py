@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -23,6 +24,7 @@ from qbcore.views import READY
 OLDEST = 0.25
 OVERLAP = timedelta(seconds=5)
 FULL = 15.0
+LOOKING = 0.05
 
 
 class Waiting:
@@ -56,6 +58,30 @@ class Waiting:
         with self._guard:
             self._refresh()
             return self._pool.order(host, shared=self._shared())
+
+    def wanted(self, most: int) -> int:
+        """How many subjobs wait for a host; counted up to *most*."""
+        with self._guard:
+            self._refresh()
+            count = 0
+            for one in self._known.values():
+                count += one.wanted
+                if count >= most:
+                    return most
+            return count
+
+    def takers(self, hosts: Iterable[HostView], most: int) -> list[int]:
+        """Which of these hosts have something to start now, at most so many, and not for longer than a moment."""
+        found: list[int] = []
+        with self._guard:
+            self._refresh()
+            shared, until = self._shared(), time.monotonic() + LOOKING
+            for host in hosts:
+                if len(found) >= most or time.monotonic() > until:
+                    break
+                if self._pool.pick(host, shared) is not None:
+                    found.append(host.id)
+        return found
 
     def known(self, job: int) -> Candidate | None:
         return self._known.get(job)

@@ -104,9 +104,9 @@ def _fail_work(job_id: int, items: Q, now: datetime) -> int:
     found = work.take(job_id, frm=LIVE, where=items) if job else []
     if job is None or not found:
         return 0
+    verbs.wake_holders(job, found)
     work.fail(job_id, found, now=now)
     history.record("failwork", now=now, job=job_id, frames=verbs.names_of(found), effect="failed")
     folding.settle(job)
     events.publish("work", [job_id])
-    events.publish("wake", [])  # whoever holds one of them hears that it is no longer theirs
     return len(found)

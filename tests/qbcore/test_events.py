@@ -77,11 +77,13 @@ def test_too_many_to_name_is_everything(heard: Heard) -> None:
     assert hint == {"kind": "work", "ids": None}
 
 
-def test_a_wake_without_hosts_is_for_any(heard: Heard) -> None:
+def test_a_wake_without_hosts_is_for_any_and_leaves_those_named_named(heard: Heard) -> None:
     with transaction.atomic():
         events.publish("wake", [1, 2])
         events.publish("wake", [])
-    assert heard.until(bool) == [{"kind": "wake", "ids": None}]
+        events.publish("wake", [3, *range(10, 900)])
+    hints = heard.until(lambda found: len(found) == 2)
+    assert hints == [{"kind": "wake", "ids": [1, 2, 3, *range(10, 900)]}, {"kind": "wake", "ids": None}]
 
 
 def test_a_listener_that_fails_does_not_silence_the_others(heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
