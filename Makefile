@@ -18,7 +18,7 @@ test: ## lint and every test (installs the programs they drive when root on Debi
 	@.ci/venv test && .ci/services && exec .ci/test $(ARGS)
 
 # What tries random input: each takes FARM_EXAMPLES as its number of calls.
-soaked := tests/farm/test_schemathesis.py tests/farm/test_wrong_values.py
+soaked := tests/farm/test_schemathesis.py tests/farm/test_wrong_values.py tests/qbcore/test_model.py
 
 soak: ## the tests of random input, FARM_EXAMPLES (2000) calls for each; FARM_ROUNDS (200) rounds of random faults
 	@.ci/venv test && .ci/services
