@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import redis as redis_client
 
 from qbcore.errors import Unreachable
+from tests.e2e.farms import fetch
 from tests.e2e.processes import ProductionFarm
 from tests.e2e.programs import Program, gone, told, until
 from tests.servers import Postgres, Redis
@@ -206,3 +208,41 @@ def over_or_away(farm: ProductionFarm, job: int) -> Any:
     except Unreachable as away:
         assert "cannot reach its database" in str(away)
         return None
+
+
+def test_scripts_do_not_notice_that_postgresql_was_started_again(
+    farm: ProductionFarm, postgres_server: Postgres
+) -> None:
+    """Each web process has connections in its pool that are dead now: none of them is given out."""
+    with ThreadPoolExecutor(12) as people:
+        list(people.map(lambda number: fetch(f"{farm.urls[number % 2]}readyz"), range(24)))
+        postgres_server.stop(signal.SIGQUIT)
+        postgres_server.start()
+        answers = list(people.map(lambda number: fetch(f"{farm.urls[number % 2]}healthz")[0], range(24)))
+    assert Counter(answers) == {200: 24}
+    job = render(farm, "echo well", "1-4")
+    assert finished(farm, job) == "complete"
+    assert all(one.alive for one in farm.programs[:4])
+
+
+def test_hints_and_bulk_runs_go_on_when_redis_is_started_again(farm: ProductionFarm, redis_server: Redis) -> None:
+    redis_server.kill()
+    job = render(farm, "true", "1-40", status="blocked")
+    redis_server.start()
+    farm.until(lambda: len(listening(redis_server)) >= len(farm.urls), "both web processes listen for hints again")
+    run = int(
+        farm.django(
+            "from qbcore import acting, runs\n"
+            "with acting.acting_as(acting.Actor('admin', 'admin')):\n"
+            f"    print(runs.start('unblockwork', runs.Selection(jobs=({job},)), why='test'))"
+        )
+    )
+    farm.until(lambda: state_of(farm, run)[0] == "done", "the run is done", 60)
+    farm.api().unblock(job)
+    assert finished(farm, job) == "complete"
+
+
+def listening(server: Redis) -> list[Any]:
+    """The subscriptions of the farm's processes to each other's hints."""
+    with redis_client.Redis.from_url(server.url()) as client:
+        return [one for one in client.client_list() if int(one["sub"]) > 0]
