@@ -15,6 +15,7 @@ MOST = 10 * 1024 * MB  # bytes of output that may wait when nobody says otherwis
 _RESERVE = 64 * MB  # bytes of the disk, or 2 % of a small one, that are left to others
 _ROOM_AGAIN = 0.8  # of the limit: less than this must wait before frames go on
 _CALM, _CLOSE = 1.0, 0.1  # seconds between two looks, and when half of the limit is reached
+_QUIET = 60.0  # seconds for which the same is not said again: a loud frame may come to the limit every second
 _AFTER_ERROR = 5.0  # seconds after a failed write before new work is taken
 
 
@@ -35,6 +36,8 @@ class Disk:
         self._limit = limit or default_limit(folder)
         self._next = -math.inf
         self._failed_until = -math.inf
+        self._said_at = -math.inf
+        self._level = logging.WARNING
 
     def due(self, *, busy: bool) -> float:
         """When to look; infinity while nothing can change."""
@@ -52,7 +55,7 @@ class Disk:
     def failed(self, error: OSError, now: float) -> None:
         """Something could not be written: no new work for a while."""
         self._failed_until = now + _AFTER_ERROR
-        self._tell(f"cannot write to {error.filename or self._folder}: {error.strerror}")
+        self._tell(f"cannot write to {error.filename or self._folder}: {error.strerror}", now)
         self._next = min(self._next, self._failed_until)
 
     def _judge(self, now: float) -> None:
@@ -63,16 +66,18 @@ class Disk:
             return
         slack = _ROOM_AGAIN if self.full else 1.0
         if self.waiting >= self._limit * slack:
-            self._tell(f"output waits for the supervisor up to the limit of {self._limit // MB} MB")
+            self._tell(f"output waits for the supervisor up to the limit of {self._limit // MB} MB", now)
         elif free * slack < reserve:
-            self._tell(f"less than {reserve // MB} MB are free on the disk of {self._folder}")
+            self._tell(f"less than {reserve // MB} MB are free on the disk of {self._folder}", now)
         elif now >= self._failed_until and self.full:
             self.full, self.trouble = False, ""
-            log.warning("there is room for output again: frames go on")
+            log.log(self._level, "there is room for output again: frames go on")
 
-    def _tell(self, trouble: str) -> None:
+    def _tell(self, trouble: str, now: float) -> None:
         if not self.full:
-            log.error("%s: no new frames start, and those that write are suspended", trouble)
+            self._level = logging.WARNING if now - self._said_at >= _QUIET else logging.DEBUG
+            log.log(self._level, "%s: no new frames start, and those that write are suspended", trouble)
+            self._said_at = now if self._level == logging.WARNING else self._said_at
         self.full, self.trouble = True, trouble
 
 
