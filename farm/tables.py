@@ -150,7 +150,8 @@ SUBJOBS: Table[SubjobLine] = Table(
 def slots(host: HostLine) -> str:
     if host.state == "down":
         return cells.DASH
-    return cells.load(host.used, host.slots, f"{host.used} / {host.slots}")
+    locked = f" · {host.lock_slots} locked" if host.lock_slots else ""
+    return cells.load(host.used, host.slots, f"{host.used} / {host.slots}{locked}")
 
 
 def memory(host: HostLine) -> str:
@@ -181,6 +182,7 @@ HOSTS: Table[HostLine] = Table(
     kind="host",
     key=lambda host: str(host.id),
     link=lambda host: reverse("worker", args=[host.id]),
+    box=True,
     columns=(
         Column("host", "Host", lambda host, _: cells.link(host.name, reverse("worker", args=[host.id])), css="text",
                phone=True),

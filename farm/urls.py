@@ -6,7 +6,7 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from farm import api, openapi
-from farm.views import account, errors, health, job, jobs, runs, thumbnails, tokens, workers
+from farm.views import account, care, errors, health, job, jobs, runs, thumbnails, tokens, workers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="jobs"), name="home"),
@@ -21,6 +21,8 @@ urlpatterns = [
     path("thumbnails/<int:thumbnail>", thumbnails.thumbnail, name="thumbnail"),
     path("workers", workers.listing, name="workers"),
     path("workers/<int:host>", workers.detail, name="worker"),
+    path("workers/<int:host>/samples", workers.samples, name="worker-samples"),
+    path("care/<slug:verb>", care.act, name="care"),
     path("actions", runs.listing, name="actions"),
     path("actions/<int:run>", runs.detail, name="run"),
     path("actions/<int:run>/cancel", runs.cancel, name="run-cancel"),

@@ -8,6 +8,7 @@
   // What the button would act on: frames of the grid, the job of this page, the ticked rows, or the focused row.
   function asked(button) {
     if (button.dataset.scope === "work") return farm.grid.asked();
+    if (button.dataset.scope === "host") return { hosts: hosts().join(",") };
     const job = document.querySelector("[data-job]");
     if (job) return { jobs: job.dataset.job, source: `job ${job.dataset.job}` };
     const ids = farm.selection.ids();
@@ -16,16 +17,25 @@
     return { jobs: chosen.join(","), source: filter ? `Jobs, filter ${filter}` : "Jobs" };
   }
 
+  // The host of this page, the ticked ones, or the focused row.
+  function hosts() {
+    const host = document.querySelector("[data-host]");
+    if (host) return [host.dataset.host];
+    const ids = farm.selection.ids();
+    return ids.length ? ids : [farm.table.current()].filter(Boolean);
+  }
+
   function open(button) {
     if (button.getAttribute("aria-disabled") === "true") return;
     if (document.body.classList.contains("lost")) return;
     const values = asked(button);
-    if (!values.jobs) return;
+    if (!values.jobs && !values.hosts) return;
     const menu = button.closest(".menu"); // closes now: the popover stays by what opened it
     const beside = menu ? document.querySelector(`[data-menu="${menu.id}"]`) : button;
     anchor = beside.offsetParent ? beside : farm.table.row() ?? document.querySelector("[data-menu^=more]") ?? button;
     farm.closeMenus();
-    const address = document.body.dataset.actUrl.replace("verb", button.dataset.act);
+    const base = values.hosts ? document.body.dataset.careUrl : document.body.dataset.actUrl;
+    const address = base.replace("verb", button.dataset.act);
     htmx.ajax("POST", address, { target: "#popover", swap: "innerHTML", values: { scope: button.dataset.scope, ...values } });
   }
 

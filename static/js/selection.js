@@ -41,7 +41,7 @@
     const bar = document.querySelector("[data-bulkbar]");
     if (!bar) return;
     bar.hidden = chosen.size === 0;
-    bar.querySelector("[data-selected]").textContent = farm.plural(chosen.size, "job");
+    bar.querySelector("[data-selected]").textContent = farm.plural(chosen.size, bar.dataset.unit || "job");
     const frames = [...chosen.values()].reduce((sum, one) => sum + one.total, 0);
     const out = inView < chosen.size ? ` · ${farm.count(inView)} in view` : "";
     bar.querySelector("[data-extent]").textContent = frames ? `${farm.plural(frames, "frame")}${out}` : out;
@@ -50,12 +50,12 @@
 
   // Buttons that none of the rows can take are dashed and say why.
   function grey(rows) {
-    for (const button of document.querySelectorAll('[data-act][data-scope="job"]')) {
+    for (const button of document.querySelectorAll('[data-act][data-scope="job"], [data-act][data-scope="host"]')) {
       const takes = button.dataset.takes.split(" ");
       const fits = rows.length === 0 || rows.some((row) => takes.includes(row.status)
         || (takes.includes("failed") && row.failed > 0) || (takes.includes("complete") && row.complete > 0));
       button.setAttribute("aria-disabled", String(!fits));
-      button.title = fits ? button.dataset.hint ?? "" : `Needs a job that is ${takes.slice(0, 3).join(", ")}`;
+      button.title = fits ? button.dataset.hint ?? "" : `Needs a ${button.dataset.scope} that is ${takes.slice(0, 3).join(", ")}`;
     }
   }
 
