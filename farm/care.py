@@ -55,6 +55,7 @@ class Care:
     loses: bool = False
     more: bool = True
     key: str = ""
+    scope: str = HOST
 
     @property
     def word(self) -> str:

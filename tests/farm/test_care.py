@@ -61,6 +61,7 @@ def test_what_an_operator_did_stands_on_the_page_with_its_reason(browser: Browse
     act(operator, "lock", first, second, why="driver update", go="1")
     page = operator.get(reverse("workers")).content.decode()
     assert page.count("locked: driver update") == 2
+    assert page.count('data-scope="host"') == len(CARES) and 'data-unit="host"' in page
     act(operator, "unlock", first, go="1")
     act(operator, "slots", first, slots="3", go="1")
     act(operator, "calendar", second, calendar="sat 00:00-24:00", go="1")
@@ -125,7 +126,7 @@ def test_a_host_shows_its_day_as_lines_and_as_a_table(bob: Client) -> None:
     host = make_host("a", facts={"release": "Debian 12", "gpus": ["RTX 6000"], "cores": 16, "model": "Fine CPU"})
     page = bob.get(reverse("worker", args=[host.id])).content.decode()
     assert "polyline" not in page and "Debian 12" in page and "RTX 6000" in page and "16 cores" in page
-    samples(host, 1, 2, 3, 30, 31)
+    samples(host, *range(1, 7), *range(30, 36))
     page = bob.get(reverse("worker", args=[host.id])).content.decode()
     assert page.count("<polyline") == 4, "two curves, each with a gap"
     assert "50%" in page and "style=" not in page
