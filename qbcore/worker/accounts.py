@@ -33,6 +33,10 @@ class Account:
     groups: tuple[int, ...]
     home: str
 
+    def numbers(self) -> tuple[int, int, tuple[int, ...]]:
+        """User, group and groups, for a program that becomes this account by itself."""
+        return self.user, self.group, self.groups
+
     def environment(self) -> dict[str, str]:
         """What of a job's environment depends on the account."""
         return {"HOME": self.home, "USER": self.name, "TMPDIR": _shared_folder()}

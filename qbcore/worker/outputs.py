@@ -113,11 +113,10 @@ class Outputs:
         """Begins to look at the files of an attempt that ended well; None when it names none."""
         if report["reason"] != "exit" or report["exit"] != 0 or frame.get("command"):
             return None
-        package = {**(job.get("package") or {}), **(frame.get("package") or {})}
-        try:
-            declared = list(islice(_declared(package, frame, at), MOST))
-        except QubeError:
-            declared = []  # a range or a padding that means something to the job's own program only
+        package = job.get("package") or {}
+        if frame.get("package"):
+            package = {**package, **frame["package"]}
+        declared = _named_by(package, frame, at) if package.get(PATHS) else []
         named = [path for spool in spools for path in _logged(spool, report[spool.stream], at.cwd)]
         paths = list(dict.fromkeys([*declared, *named]))[:MOST]
         if not paths:
@@ -145,6 +144,13 @@ class Whereabouts:
     cwd: str
     paths: Mapping[str, str]
     account: Account | None = None
+
+
+def _named_by(package: Mapping[str, Any], frame: Mapping[str, Any], at: Whereabouts) -> list[str]:
+    try:
+        return list(islice(_declared(package, frame, at), MOST))
+    except QubeError:  # a range or a padding that means something to the job's own program only
+        return []
 
 
 def _declared(package: Mapping[str, Any], frame: Mapping[str, Any], at: Whereabouts) -> Iterator[str]:
@@ -189,9 +195,10 @@ def _told(path: str, fact: Fact | None) -> dict[str, Any]:
 def _facts_as(account: Account, paths: list[str]) -> list[Fact | None] | None:
     """None when nothing can be said."""
     try:
+        asked = json.dumps({"paths": paths, "who": account.numbers()}).encode()
         done = subprocess.run(
-            PROGRAM, input=json.dumps(paths).encode(), capture_output=True, check=True, timeout=WAIT_LONG, cwd="/",
-            env=SEEN, user=account.user, group=account.group, extra_groups=account.groups, start_new_session=True,
+            PROGRAM, input=asked, capture_output=True, check=True, timeout=WAIT_LONG, cwd="/", env=SEEN,
+            start_new_session=True,
         )  # fmt: skip
         return [(int(fact[0]), int(fact[1])) if fact else None for fact in json.loads(done.stdout)]
     except (OSError, ValueError, subprocess.SubprocessError) as wrong:

@@ -1,8 +1,8 @@
-"""One thumbnail: a program of its own, started by the worker as the account that a job runs as, with little to spend.
+"""One thumbnail: a program of its own, which becomes the account that the job ran as and has little to spend.
 
-It imports nothing of ours. It reads {"path", "roots", "width", "most", "oiiotool"} as JSON from standard input and
-writes {"width", "height"} of the file's picture as one line of JSON, then the thumbnail's bytes. What it will not or
-cannot do it says in one line on standard error, and ends with 1.
+It imports nothing of ours. It reads {"path", "roots", "width", "most", "oiiotool", "who"} as JSON from standard input
+and writes {"width", "height"} of the file's picture as one line of JSON, then the thumbnail's bytes. What it will not
+or cannot do it says in one line on standard error, and ends with 1.
 
 The file is opened first and judged then: the kernel says where an open file really lies, so no link and no exchange of
 files leads out of the roots.
@@ -41,6 +41,9 @@ class CannotError(Exception):
 def main() -> int:
     _limit()
     asked = json.loads(sys.stdin.buffer.read(64 * 1024))
+    Image.init()  # all of its readers are loaded now: the account need not be able to read them
+    if asked["who"]:
+        _become(*asked["who"])
     try:
         file = _open(asked["path"], asked["roots"])
         size, data = _draw(file, asked)
@@ -60,6 +63,13 @@ def _limit() -> None:
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
     os.nice(19)
+
+
+def _become(user: int, group: int, groups: list[int]) -> None:
+    """This process is that account's from now on, for good."""
+    os.setgroups(groups)
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
 
 
 def _open(path: str, roots: list[str]) -> int:

@@ -126,14 +126,12 @@ class Painter(threading.Thread):
 
 def draw(path: str, roots: Sequence[str], oiiotool: str = "", account: Account | None = None) -> Drawn:
     """The thumbnail of a file, made as the account that wrote it. Raises NotDrawn."""
-    asked = {"path": path, "roots": list(roots), "width": WIDTH, "most": LARGEST, "oiiotool": oiiotool}
+    asked: dict[str, Any] = {"path": path, "roots": list(roots), "width": WIDTH, "most": LARGEST, "oiiotool": oiiotool}
+    asked["who"] = account.numbers() if account else None
     pipe = subprocess.PIPE
-    who: dict[str, Any] = {}
-    if account:
-        who = {"user": account.user, "group": account.group, "extra_groups": account.groups}
     try:
         child = subprocess.Popen(
-            PROGRAM, stdin=pipe, stdout=pipe, stderr=pipe, env=SEEN, cwd="/", start_new_session=True, **who
+            PROGRAM, stdin=pipe, stdout=pipe, stderr=pipe, env=SEEN, cwd="/", start_new_session=True
         )
     except OSError as wrong:
         raise NotDrawn(f"its program cannot be started: {wrong}") from wrong

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -120,11 +121,15 @@ def test_the_oldest_are_dropped_when_more_come_than_can_be_made() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes of other accounts")
 def test_it_is_made_as_the_account_that_the_job_ran_as(tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    (tmp_path / "a.png").chmod(0o600)
     nobody = Account("nobody", 65534, 65534, (65534,), "/")
-    with pytest.raises(NotDrawn):
-        draw(str(tmp_path / "a.png"), [str(tmp_path)], "", nobody)
+    with TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        picture = Path(name, "a.png")
+        Image.new("RGB", (8, 8)).save(picture)
+        assert draw(str(picture), [name], "", nobody).width == 8
+        picture.chmod(0o600)
+        with pytest.raises(NotDrawn, match="Permission denied"):
+            draw(str(picture), [name], "", nobody)
 
 
 def test_pictures_of_light_are_toned_where_openimageio_is(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs
 
 import pytest
@@ -82,6 +83,24 @@ def test_frames_that_name_no_file_or_fail_are_looked_at_for_none(
     supervisor.until(lambda: len(supervisor.reports) == 2)
     assert [report["result"] for report in supervisor.reports] == [{}, {}]
     assert sorted(report["reason"] for report in supervisor.reports) == ["exit", "exit"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes of other accounts")
+def test_files_are_looked_at_as_the_account_that_the_job_ran_as(
+    supervisor: Supervisor, hosts: Callable[..., Host]
+) -> None:
+    host = hosts("host", "--run-as", "nobody")
+    host.start()
+    with TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "closed").mkdir(mode=0o700)
+        (folder / "closed" / "a.exr").touch()
+        package = {"cmdline": "touch mine", "outputPaths": "mine,closed/a.exr"}
+        supervisor.submit("", "1", package=package, cwd=name)
+        supervisor.until(lambda: supervisor.reports)
+    mine, closed = supervisor.reports[0]["result"]["outputs"]
+    assert mine["size"] == 0 and closed == {"path": f"{name}/closed/a.exr", "missing": True}
 
 
 @pytest.fixture
