@@ -177,8 +177,10 @@ def database() -> dict[str, Any]:
         found["CONN_HEALTH_CHECKS"] = True  # looked at before the pool gives one out: PostgreSQL may have restarted
         found["OPTIONS"] = {
             **VANISHED,
+            "options": "-c plan_cache_mode=force_generic_plan -c random_page_cost=1.1",
             **found.get("OPTIONS", {}),
             "pool": {"min_size": 1, "max_size": env.int("FARM_POOL", default=16), "timeout": 8},
+            "prepare_threshold": 0,  # for `writing.ask` alone: what Django composes itself is never prepared
         }
         return found
     return {

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from qbcore import dispatch, events, failures, folding, hosts, progress, returning, views, wrangling
-from qbcore.control import placements
-from qbcore.control.attempts import Report
+from qbcore.control import placed, placements, statements
+from qbcore.control.attempts import Report, Said
+from qbcore.control.batches import Frame, Held
 from qbcore.control.endings import after, finish, unheld
 from qbcore.control.flights import UNIT
-from qbcore.control.placements import RESERVED_SECONDS, Frame
+from qbcore.control.placements import Want
 from qbcore.errors import Invalid
 from qbcore.jobspec import loops
-from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow, WorkRow
+from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow
 from qbcore.permissions import attempt_token
 from qbcore.requests import ids_of, report_of, rows_of, whole
 from qbcore.rousing import rousing
-from qbcore.states import PLACED, Ending, Status
+from qbcore.states import Ending, Status
 from qbcore.waiting import waiting
-from qbcore.writing import clock, locked, writing
+from qbcore.writing import writing
 
 SOON = 0.5
 """Seconds until a host that passed a job over asks again."""
@@ -61,14 +62,14 @@ def sync(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
 
 @writing
 def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[int]]:
-    now = clock()
-    host = hosts.speak(host_id, str(body.get("session")), whole(body, "seq"), now, body.get("load"))
-    round_ = Round(host, body, now)
+    heard = hosts.heard(host_id, str(body.get("session")), whole(body, "seq"), body.get("load"))
+    round_ = Round(host_id, body, heard.at)
     try:
         round_.run()
-        hosts.trouble(host, body.get("trouble"))
+        if body.get("trouble") or heard.troubled:
+            hosts.trouble(round_.row, body.get("trouble"))
         if body.get("leaving"):
-            hosts.goodbye(host, now)
+            hosts.goodbye(round_.row, heard.at)
     except Exception:
         waiting.reload()  # what it started goes back with the transaction
         raise
@@ -78,7 +79,7 @@ def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[i
 class Round:
     """One sync of one host: what it says is taken in, then what it is to do is read from the rows."""
 
-    def __init__(self, host: HostRow, body: Mapping[str, Any], now: datetime) -> None:
+    def __init__(self, host: int, body: Mapping[str, Any], now: datetime) -> None:
         self.host, self.body, self.now = host, body, now
         self.held = hosts.held_of(body)
         self.wanting = ids_of(body, "want")
@@ -91,34 +92,30 @@ class Round:
             "starts": [], "frames": {}, "orders": {}, "drop": [], "over": [], "accepted": [],
             "next": rousing.patience(busy=bool(self.held)),
         }  # fmt: skip
-        self.open = self._open()
-        if self._take_up():
-            self.open = self._open()
-        self._look()
-        self.jobs = {row.pk: row for row in JobRow.objects.filter(pk__in={row.job_id for row in self.open.values()})}
+        here = placed.look(host)
+        if self._take_up(here):
+            here = placed.look(host)
+        self.open, self.placed, self.jobs = here.grants, here.subjobs, here.jobs
 
-    def _open(self) -> dict[int, GrantRow]:
-        return {row.pk: row for row in GrantRow.objects.filter(host_id=self.host.pk, ended__isnull=True)}
+    @cached_property
+    def row(self) -> HostRow:
+        """The whole row, for what few requests need it for; it is locked."""
+        return HostRow.objects.get(pk=self.host)
 
-    def _take_up(self) -> list[int]:
+    def _take_up(self, here: placed.Placed) -> list[int]:
         """Grants that were given up with this host and that it has still: those that go on are open again."""
-        strange = {pk: list(attempts) for pk, attempts in self.held.items() if pk not in self.open}
+        strange = {pk: list(attempts) for pk, attempts in self.held.items() if pk not in here.grants}
         if not strange:
             return []
         for number, line in enumerate(rows_of(self.body, "reports")):
             grant, report = report_of(line, number)
             if grant in strange:
                 strange[grant].append(report.attempt)
-        return returning.take_up(self.host, {pk: some for pk, some in strange.items() if pk not in self.gone}, self.now)
-
-    def _look(self) -> None:
-        """Which subjobs are placed here, locked before any work is."""
-        rows = locked(SubjobRow.objects.filter(host_id=self.host.pk, status__in=PLACED)).order_by("job_id", "idx")
-        self.placed = {row.grant_id: row for row in rows}
+        return returning.take_up(self.row, {pk: some for pk, some in strange.items() if pk not in self.gone}, self.now)
 
     def run(self) -> None:
         if "facts" in self.body:
-            returning.restate(self.host, self.body["facts"], self.now)
+            returning.restate(self.row, self.body["facts"], self.now)
         self._reports()
         self._gone()
         self._items()
@@ -128,46 +125,55 @@ class Round:
             self.answer["next"] = 0  # what came back has its turn once the fold has counted it
         elif self.body.get("room"):
             self._starts()
-        if self.host.drain and not self.open and (asked := returning.asked(self.host)):
+        if not self.open and self.row.drain and (asked := returning.asked(self.row)):
             self.answer["asked"] = asked
         for job in self.touched:
             folding.soon(job)
         if self.touched:
             events.publish("work", self.touched)
-            events.publish("host", [self.host.pk])
+            events.publish("host", [self.host])
 
     def _reports(self) -> None:
-        """Groups the reports by grant; one whose grant is not this host's is refused whole."""
-        grouped: dict[int, list[Report]] = defaultdict(list)
-        for number, line in enumerate(rows_of(self.body, "reports")):
-            grant, report = report_of(line, number)
-            grouped[grant].append(report)
-        closed = GrantRow.objects.filter(pk__in=[pk for pk in grouped if pk not in self.open], host_id=self.host.pk)
-        known = {**self.open, **{row.pk: row for row in closed}}
-        for pk in sorted(grouped):
-            if pk not in known:
-                raise Invalid(f"grant {pk} is not on host {self.host.name}", field="reports")
-            self._finish(known[pk], grouped[pk])
-            frames = [report.seconds for report in grouped[pk] if report.pos != UNIT]
-            if frames:
-                self.recent[pk] = max(frames)
-        if grouped:
-            self._look()  # a subjob that is its own unit has left its place
-        self.answer["accepted"] = [report.attempt for reports in grouped.values() for report in reports]
+        """Groups the reports by job; one whose grant is not this host's is refused whole."""
+        said = [report_of(line, number) for number, line in enumerate(rows_of(self.body, "reports"))]
+        if not said:
+            return
+        grants = self._grants_of({grant for grant, _ in said})
+        grouped: dict[int, list[tuple[GrantRow, Report]]] = defaultdict(list)
+        for grant, report in said:
+            grouped[grants[grant].job_id].append((grants[grant], report))
+            if report.pos != UNIT:
+                self.recent[grant] = max(report.seconds, self.recent.get(grant, 0.0))
+        for job in sorted(grouped):
+            self._finish(job, grouped[job])
+        if self.failed or any(report.pos == UNIT or report.reason == "timelimit" for _, report in said):
+            self.placed = placed.look(self.host).subjobs  # some have left their place, or are to
+        self.answer["accepted"] = [report.attempt for _, report in said]
 
-    def _finish(self, grant: GrantRow, reports: list[Report]) -> None:
-        job = self.jobs.get(grant.job_id) or JobRow.objects.filter(pk=grant.job_id).first()
+    def _grants_of(self, named: set[int]) -> Mapping[int, GrantRow]:
+        closed = [pk for pk in named if pk not in self.open]
+        rows = GrantRow.objects.filter(pk__in=closed, host_id=self.host) if closed else ()
+        known = {**self.open, **{row.pk: row for row in rows}}
+        foreign = min((pk for pk in named if pk not in known), default=None)
+        if foreign is not None:
+            raise Invalid(f"grant {foreign} is not on host {self.row.name}", field="reports")
+        return known
+
+    def _finish(self, pk: int, said: Said) -> None:
+        job = self.jobs.get(pk) or JobRow.objects.filter(pk=pk).first()
         if job is None:  # removed meanwhile: its attempts still learn how they ended
-            job = JobRow(pk=grant.job_id, name="", user="")
-        failed = finish(job, grant, reports, now=self.now)
+            job = JobRow(pk=pk, name="", user="")
+        failed = finish(job, said, now=self.now)
         if job.prototype and wrangling.watches(job):
-            wrangling.note(self.host, job, reports, {row.pk for row in failed}, self.now)
-        self.failed += [row.pk for row in failed]
-        self.touched.add(grant.job_id)
+            wrangling.note(self.row, job, [report for _, report in said], set(failed), self.now)
+        self.failed += failed
+        self.touched.add(pk)
 
     def _gone(self) -> None:
         """Grants whose processes are gone, and those whose start the worker never heard of."""
         lost = [pk for pk in self.open if pk not in self.held and pk not in self.gone]
+        if not (lost or self.gone):
+            return
         ended = [pk for pk in self.gone if pk in self.open]
         left = {self.open[pk].job_id for pk in ended}
         for pks, ending in ((ended, Ending.INTERRUPTED), (lost, Ending.INTERRUPTED)):
@@ -183,15 +189,14 @@ class Round:
 
     def _items(self) -> None:
         """What the rows give to this host's grants, beside what the worker says it holds: one reading for all of it."""
-        rows = WorkRow.objects.filter(grant_id__in=list(self.open))
-        found = rows.only("job_id", "pos", "attempt_id", "status", "grant_id")
-        mine = [row for row in found if not self._loops(row.job_id)]
+        found = statements.acts().held(list(self.open)) if self.open else []
+        mine = [row for row in found if not self._loops(row.job)]
         self._units()
-        unheld = {row.grant_id for row in mine if row.attempt_id not in self.held[row.grant_id or 0]}
-        for pk in sorted(pk for pk in unheld if pk):
+        unheld = {row.grant for row in mine if row.attempt not in self.held[row.grant]}
+        for pk in sorted(unheld):
             hosts.give_back_unheld(self.open[pk], self.held[pk], Ending.INTERRUPTED, self.now)
             self.touched.add(self.open[pk].job_id)
-        mine = [row for row in mine if row.attempt_id in self.held[row.grant_id or 0]]
+        mine = [row for row in mine if row.attempt in self.held[row.grant]]
         self._started([row for row in mine if row.status == Status.PENDING])
         self._compare(mine)
 
@@ -205,26 +210,24 @@ class Round:
                 unheld(unit, now=self.now)
                 unit.attempt_id = None
 
-    def _started(self, reserved: list[WorkRow]) -> None:
+    def _started(self, reserved: list[Held]) -> None:
         """Of the reserved items those run whose process has started; the others' reservations go on."""
         running = set(ids_of(self.body, "running"))
-        started: dict[int, list[int]] = defaultdict(list)
+        started: dict[int, list[Held]] = defaultdict(list)
         for row in reserved:
-            if row.attempt_id in running:
-                started[row.grant_id or 0].append(row.attempt_id or 0)
-        for pk, attempts in started.items():
-            placements.start(self.jobs[self.open[pk].job_id], self.open[pk], attempts, now=self.now)
-            self.touched.add(self.open[pk].job_id)
-        if len(reserved) > sum(map(len, started.values())):
-            until = self.now + timedelta(seconds=RESERVED_SECONDS)
-            still = WorkRow.objects.filter(grant_id__in=list(self.open), status=Status.PENDING)
-            still.update(reserved_until=until)
+            if row.attempt in running:
+                started[row.job].append(row)
+        for job in sorted(started):
+            grants = [self.open[pk] for pk in sorted({row.grant for row in started[job]})]
+            placements.start(self.jobs[job], grants, [row.attempt for row in started[job]], now=self.now)
+            self.touched.add(job)
+        placements.keep([row for row in reserved if row.attempt not in running], now=self.now)
 
-    def _compare(self, mine: list[WorkRow]) -> None:
+    def _compare(self, mine: list[Held]) -> None:
         """Which grants are busy, and which attempts the worker holds that are not its own any more."""
         self.busy: dict[int, list[int]] = defaultdict(list)
         for row in mine:
-            self.busy[row.grant_id or 0].append(row.attempt_id or 0)
+            self.busy[row.grant].append(row.attempt)
         for unit in self.placed.values():
             if unit.attempt_id:
                 self.busy[unit.grant_id or 0].append(unit.attempt_id)
@@ -232,29 +235,42 @@ class Round:
         self.answer["drop"] = [one for attempts in self.held.values() for one in attempts if one not in own]
 
     def _frames(self) -> None:
-        for pk in self.wanting:
+        """More frames for the grants that want some, those of one job together; what has nothing left is over."""
+        feeding: dict[int, list[GrantRow]] = defaultdict(list)
+        for pk in dict.fromkeys(self.wanting):
             grant, subjob = self.open.get(pk), self.placed.get(pk)
             if grant is None:
                 continue
             if subjob is None and not self.busy[pk]:
                 self._close(grant)
-            elif subjob and subjob.status == Status.RUNNING:
-                self._feed(grant, subjob)
+            elif subjob and subjob.status == Status.RUNNING and not subjob.attempt_id:  # not busy with its own step
+                feeding[grant.job_id].append(grant)
+        for job in sorted(feeding):
+            self._feed(self.jobs[job], feeding[job])
 
     def _close(self, grant: GrantRow) -> None:
         placements.close([grant], Ending.COMPLETE, now=self.now)
         self.answer["over"].append(grant.pk)
         self._forget([grant.pk])
 
-    def _feed(self, grant: GrantRow, subjob: SubjobRow) -> None:
-        """More frames for a grant; when there are none and nothing of it runs, it is over."""
-        if subjob.attempt_id:
-            return  # it is busy with a step of its own
-        job, busy = self.jobs[grant.job_id], self.busy[grant.pk]
-        count = 0 if subjob.asked else self._batch(job, grant) - len(busy)
-        shun = views.shuns(job, self.host.pk, self.now)
-        running = 0 if busy else 1
-        frames = placements.claim(job, grant, count, now=self.now, running=running, shun=shun) if count > 0 else []
+    def _feed(self, job: JobRow, grants: list[GrantRow]) -> None:
+        """More frames for grants of one job; when there are none and nothing of a grant runs, it is over."""
+        shun = views.shuns(job, self.host, self.now)
+        given: dict[int, list[Frame]] = {}
+        wants: list[Want] = []
+        for grant in grants:
+            count = self._count(job, grant, wants)
+            if count > 0 and placements.has_step(job, grant):
+                given[grant.pk] = placements.claim_step(job, grant, now=self.now)
+            elif count > 0:
+                wants.append(Want(grant, count, 0 if self.busy[grant.pk] else 1))
+        if wants:
+            given |= placements.claim_frames(job, wants, now=self.now, shun=shun)
+        for grant in grants:
+            self._fed(job, grant, given.get(grant.pk, []))
+
+    def _fed(self, job: JobRow, grant: GrantRow, frames: list[Frame]) -> None:
+        busy, subjob = self.busy[grant.pk], self.placed[grant.pk]
         if not (frames or busy or subjob.asked):
             frames = placements.claim_last(job, grant, now=self.now)
         if frames:
@@ -266,13 +282,16 @@ class Round:
             self.answer["over"].append(grant.pk)
             self._forget([grant.pk])
 
-    def _batch(self, job: JobRow, grant: GrantRow) -> int:
-        """How many frames the grant may hold."""
+    def _count(self, job: JobRow, grant: GrantRow, wants: list[Want]) -> int:
+        """How many more frames the grant may hold, beside what the job's other grants here are about to get."""
+        if self.placed[grant.pk].asked:
+            return 0
         wanted = dispatch.batch(job, self.recent.get(grant.pk))
-        if wanted <= 1:
-            return wanted
-        beside = sum(len(self.busy[pk]) for pk, one in self.open.items() if one.job_id == job.pk and pk != grant.pk)
-        return min(wanted, max(1, wrangling.trusted(job, self.host.pk) - beside))
+        if wanted > 1:
+            beside = sum(len(self.busy[pk]) for pk, one in self.open.items() if one.job_id == job.pk and pk != grant.pk)
+            beside += sum(want.count for want in wants)
+            wanted = min(wanted, max(1, wrangling.trusted(job, self.host) - beside))
+        return wanted - len(self.busy[grant.pk])
 
     def _orders(self) -> None:
         for pk in self.held:
@@ -287,7 +306,8 @@ class Round:
                 self.answer["orders"][str(pk)] = "finish"
 
     def _starts(self) -> None:
-        given = dispatch.starts(self.host, list(self.open.values()), self.jobs, now=self.now)
+        jobs = JobRow.objects.in_bulk(self.jobs) if self.jobs else {}  # whole ones: duties read other columns too
+        given = dispatch.starts(self.row, list(self.open.values()), jobs, now=self.now)
         if given.soon:
             self.answer["next"] = min(SOON, self.answer["next"])
         for start in given.starts:
@@ -304,4 +324,4 @@ class Round:
 
 
 def _frame(frame: Frame, job: JobRow) -> dict[str, Any]:
-    return {**asdict(frame), "token": attempt_token(frame.attempt, job.pk)}
+    return {**frame._asdict(), "token": attempt_token(frame.attempt, job.pk)}

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from qbcore import preference, views
 from qbcore.control import growth, placements, shares
-from qbcore.control.placements import Frame
+from qbcore.control.batches import Frame
 from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow
 from qbcore.plan import Choice
 from qbcore.rousing import rousing

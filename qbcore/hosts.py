@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -19,7 +19,7 @@ from qbcore.models import GrantRow, HostRow
 from qbcore.paths import prefixes_for
 from qbcore.permissions import digest, redeem_join
 from qbcore.states import Ending, HostState, Status
-from qbcore.writing import clock, locked, writing
+from qbcore.writing import BY_INDEX, ask, clock, locked, on_postgres, writing
 
 TROUBLE = "its worker: "
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -199,6 +199,33 @@ def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: 
         work.turn(grant.job_id, items, Status.PENDING, now=now)
         events.publish("wake", [])
     return len(items)
+
+
+class Heard(NamedTuple):
+    """When a request of a worker was heard, by the database's clock, and whether it had said that it is in trouble."""
+
+    at: datetime
+    troubled: bool
+
+
+_HEARD = """
+UPDATE host SET seq = {kind[0]}, seen = {now}, load_cpu = {kind[1]}, load_memory = {kind[1]}
+WHERE id = {kind[0]} AND session = {kind[2]} AND seq <= {kind[0]} AND state = 'active' RETURNING seen, reason{also}
+"""
+_KINDS = ("%s::bigint", "%s::float8", "%s::text")
+_HEARD_POSTGRES = _HEARD.format(kind=_KINDS, now="clock_timestamp()", also=f", {BY_INDEX}")
+_HEARD_SQLITE = _HEARD.format(kind=("%s", "%s", "%s"), now="%s", also="")
+
+
+def heard(host_id: int, session: str, seq: int, load: Any) -> Heard:
+    """The sign of life of one request, with the host's row locked; refuses as `speak` does."""
+    now = None if on_postgres() else clock()
+    at = [] if now is None else [connection.ops.adapt_datetimefield_value(now)]
+    found = ask(_HEARD_SQLITE if at else _HEARD_POSTGRES, [seq, *at, *hostfacts.load(load), host_id, session, seq])
+    if not found:  # it was away, or is to be refused with the reason
+        now = clock()
+        return Heard(now, speak(host_id, session, seq, now, load).reason.startswith(TROUBLE))
+    return Heard(now or found[0][0], found[0][1].startswith(TROUBLE))
 
 
 def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:

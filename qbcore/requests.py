@@ -14,9 +14,13 @@ MOST = 1024
 REASONS = ("exit", "timelimit", "agenda_timelimit", "ended", "spawn", "outputs")
 
 
+NUMBERS = (int, float)
+LIMITS = {bits: 2**bits for bits in (31, 62, 63)}
+
+
 def whole(line: Mapping[str, Any], key: str, default: int | None = None, bits: int = 63) -> int:
     value = line.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**bits:
+    if type(value) is not int or not -LIMITS[bits] < value < LIMITS[bits]:  # a bool is none
         raise Invalid(f"{value!r} is not a whole number", field=key)
     return value
 
@@ -30,7 +34,7 @@ def rows_of(body: Mapping[str, Any], key: str) -> list[Any]:
 
 def ids_of(body: Mapping[str, Any], key: str) -> list[int]:
     rows = rows_of(body, key)
-    if not all(isinstance(one, int) and not isinstance(one, bool) for one in rows):
+    if any(type(one) is not int for one in rows):
         raise Invalid(f"{key} must be a list of numbers", field=key)
     return rows
 
@@ -53,7 +57,7 @@ def report_of(line: Any, number: int) -> tuple[int, Report]:
         signal=None if signal is None else whole(line, "signal", bits=31),
         seconds=_amount(line, "elapsed"),
         reason=reason,
-        message=str(_storable(str(line.get("message") or "")))[:1000],
+        message=str(line.get("message") or "").replace("\x00", "")[:1000],
         rss=int(_amount(line, "rss")),
         cpu=_amount(line, "cpu"),
         out=_span(line, "out"),
@@ -78,16 +82,18 @@ def _storable(value: Any, deep: int = 0) -> Any:
 
 def _amount(line: Mapping[str, Any], key: str) -> float:
     value = line.get(key) or 0
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**62:
+    if type(value) not in NUMBERS or not 0 <= value < LIMITS[62]:
         raise Invalid(f"{value!r} is no amount", field=key)
     return float(value)
 
 
 def _span(line: Mapping[str, Any], key: str) -> tuple[int, int]:
-    span = line.get(key) or [0, 0]
-    if not isinstance(span, list) or len(span) != 2 or not all(isinstance(one, int) for one in span):
+    span = line.get(key)
+    if not span:
+        return 0, 0
+    if type(span) is not list or len(span) != 2 or type(span[0]) is not int or type(span[1]) is not int:
         raise Invalid(f"{key} must be two byte offsets", field=key)
     start, end = span
-    if not 0 <= start <= end < 2**62:
+    if not 0 <= start <= end < LIMITS[62]:
         raise Invalid(f"{key} must be a byte range that does not run backwards", field=key)
     return start, end

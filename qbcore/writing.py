@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -78,8 +80,53 @@ class Turns:
 turns = Turns()
 
 
+@cache
 def on_postgres() -> bool:
+    """Which of both databases this process has: it never changes."""
     return connection.vendor == "postgresql"
+
+
+class _Logged(psycopg.Cursor[Any]):
+    """Tells Django's log of queries what was asked, as its own cursors do."""
+
+    def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
+        found = super().execute(query, params, **kwargs)
+        self._query = self._convert_query(query, params)
+        return found
+
+
+BY_INDEX = "set_config('enable_seqscan', 'off', true)"
+"""Until the end of the transaction: a plan that is made while a table is nearly empty is kept while it fills."""
+_planned: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+
+def _plan_by_index(raw: Any, sql: str) -> None:
+    known = _planned.setdefault(raw, set())
+    if sql not in known:
+        raw.execute(f"SELECT {BY_INDEX}")
+        known.add(sql)
+
+
+def ask(sql: str, params: Sequence[Any]) -> list[Any]:
+    """The rows of a statement of the hot path, whose text never changes.
+
+    PostgreSQL binds its parameters itself, so each needs its type in the text, and plans each text once a connection.
+    """
+    here = connections[DEFAULT_DB_ALIAS]
+    if here.vendor != "postgresql":
+        with here.cursor() as cursor:
+            cursor.execute(sql, params)
+            return list(cursor.fetchall())
+    here.ensure_connection()
+    with here.wrap_database_errors:
+        _plan_by_index(here.connection, sql)
+        if not here.queries_logged:
+            here.validate_no_broken_transaction()
+            return psycopg.Cursor(here.connection).execute(sql, params).fetchall()
+        bare: Any = _Logged(here.connection)
+        with here.make_debug_cursor(bare) as cursor:
+            cursor.execute(sql, params)
+            return list(cursor.fetchall())
 
 
 @contextmanager

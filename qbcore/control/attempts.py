@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from qbcore.constants import FLAGS
-from qbcore.control import marks, work
-from qbcore.control.placements import attempt_row, last_attempt_number
+from qbcore.control import marks, statements
+from qbcore.control.batches import Delta, Item, Known, Line, Owner
+from qbcore.control.placements import last_attempt_number
 from qbcore.errors import Invalid
-from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
+from qbcore.models import GrantRow, JobRow, WorkRow
 from qbcore.states import LIVE, Ending, Status
-from qbcore.writing import locked, on_postgres
 
 ELSEWHERE = timedelta(minutes=10)
 """How long an item that failed on a host is kept from it, with the flag migrate_on_frame_retry."""
@@ -44,33 +42,21 @@ class Report:
         return self.reason == "exit" and self.exit_code == 0 and not self.signal
 
 
-REPORTED = [
-    "ended",
-    "ending",
-    "reported",
-    "exit_code",
-    "signal",
-    "message",
-    "seconds",
-    "cpu",
-    "max_rss",
-    "out_from",
-    "out_to",
-    "err_from",
-    "err_to",
-    "error_line",
-    "error_key",
-]
+Said = Sequence[tuple[GrantRow, Report]]
+"""Reports of one job's attempts, each with the grant that it was said of."""
 
 
-def refuse_foreign(grant: GrantRow, endings: Mapping[int, Ending], known: Mapping[int, AttemptRow]) -> None:
+def refuse_foreign(said: Said, endings: Mapping[int, Ending], known: Mapping[int, Known]) -> None:
     """A host speaks for its own attempts only: not for another grant's, nor for numbers that nobody gave out."""
-    foreign = {number for number, row in known.items() if row.grant_id != grant.pk}
+    named = {report.attempt: grant.pk for grant, report in said}
+    foreign = {number for number, grant in named.items() if number in known and known[number].grant != grant}
+    foreign |= {report.attempt for grant, report in said if named[report.attempt] != grant.pk}
     unknown = {number for number, ending in endings.items() if ending == Ending.LATE and number not in known}
     last = last_attempt_number() if unknown else 0
     foreign |= {number for number in unknown if not 0 < number <= last}
     if foreign:
-        raise Invalid(f"attempt {min(foreign)} was not given to grant {grant.pk}", field="reports")
+        number = min(foreign)
+        raise Invalid(f"attempt {number} was not given to grant {named[number]}", field="reports")
 
 
 def out_of_time(job: JobRow, report: Report) -> bool:
@@ -81,33 +67,21 @@ def out_of_time(job: JobRow, report: Report) -> bool:
     return report.reason == "timelimit" and job.timelimit > 0
 
 
-def finish_frames(
-    job: JobRow, grant: GrantRow, reports: Sequence[Report], known: Mapping[int, AttemptRow], *, now: datetime
-) -> tuple[dict[int, WorkRow], dict[int, Ending]]:
-    """Turns items that still belong to the attempt reported; answers items and endings by attempt."""
-    found = locked(WorkRow.objects.filter(job_id=job.pk, pos__in=[report.pos for report in reports])).order_by("pos")
-    columns = ("pos", "name", "status", "retries", "attempts", "attempt_id", "grant_id", "seconds")
-    items = {row.pos: row for row in found.only(*columns)}
-    turns: list[tuple[WorkRow, Report, Status, int]] = []
-    endings: dict[int, Ending] = {}
-    turned: set[int] = set()
-    for report in reports:
+def judge(job: JobRow, said: Said, items: dict[int, Item], known: Mapping[int, Known]) -> list[Line]:
+    """What becomes of items that still belong to the attempt reported, and how all the attempts ended."""
+    lines: list[Line] = []
+    for grant, report in said:
         item = items.get(report.pos)
-        if item is None or item.pos in turned or not _counts(item, report, known.get(report.attempt), grant):
-            endings[report.attempt] = Ending.LATE
+        if item is None or not _counts(item, report, known.get(report.attempt), grant):
+            lines.append(line_of(grant.pk, grant.idx, report, item, Ending.LATE, None, 0))
             continue
-        to, endings[report.attempt], retries = outcome(job, item, report)
-        turns.append((item, report, to, retries))
-        turned.add(item.pos)
-    turn_many(job, turns, now)
-    if job.flags & FLAGS["migrate_on_frame_retry"]:
-        again = [item.pos for item, report, to, _ in turns if to in LIVE and endings[report.attempt] == Ending.FAILED]
-        rows = WorkRow.objects.filter(job_id=job.pk, pos__in=again)
-        rows.update(avoid_host=grant.host_id, avoid_until=now + ELSEWHERE)
-    return {report.attempt: items[report.pos] for report in reports if report.pos in items}, endings
+        to, ending, retries = outcome(job, item, report)
+        lines.append(line_of(grant.pk, grant.idx, report, item, ending, to, retries))
+        items[report.pos] = item._replace(attempt_id=None, grant_id=None, status=int(Status.COMPLETE))  # once only
+    return lines
 
 
-def _counts(item: WorkRow, report: Report, attempt: AttemptRow | None, grant: GrantRow) -> bool:
+def _counts(item: Item, report: Report, attempt: Known | None, grant: GrantRow) -> bool:
     """The item still belongs to the attempt; or it was lost, is back in the queue, and is done after all."""
     if item.attempt_id == report.attempt:
         return item.grant_id == grant.pk
@@ -115,7 +89,7 @@ def _counts(item: WorkRow, report: Report, attempt: AttemptRow | None, grant: Gr
     return lost and report.good and item.status == Status.PENDING and item.attempt_id is None
 
 
-def outcome(job: JobRow, item: WorkRow, report: Report) -> tuple[Status, Ending, int]:
+def outcome(job: JobRow, item: Item | WorkRow, report: Report) -> tuple[Status, Ending, int]:
     if report.good:
         return Status.COMPLETE, Ending.COMPLETE, item.retries
     if report.reason == "ended":
@@ -127,81 +101,64 @@ def outcome(job: JobRow, item: WorkRow, report: Report) -> tuple[Status, Ending,
     return Status.FAILED, Ending.FAILED, item.retries
 
 
-TURNED = {
-    "pos": "integer",
-    "status": "integer",
-    "retries": "integer",
-    "seconds": "double precision",
-    "attempts": "integer",
-}
-"""The columns of the values in `turn_many`, in order, with their type in SQL."""
-
-
-def turn_many(job: JobRow, turns: Sequence[tuple[WorkRow, Report, Status, int]], now: datetime) -> None:
-    """All these items to their new statuses in one statement, with one delta."""
-    if not turns:
-        return
-    adapt = connection.ops.adapt_datetimefield_value
-    wait = adapt(now + timedelta(seconds=max(0, job.retrywork_delay)))
-    kinds = ", ".join(f"CAST(%s AS {kind})" for kind in TURNED.values())
-    values = ", ".join([f"({kinds})"] * len(turns))
-    cells = [
-        cell
-        for item, report, to, retries in turns
-        for cell in (item.pos, int(to), retries, report.seconds, int(item.status == Status.PENDING))
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE work SET status = v.column2, retries = v.column3, seconds = work.seconds + v.column4, "
-            "attempts = attempts + v.column5, attempt_id = NULL, grant_id = NULL, reserved_until = NULL, "
-            "updated = %s, "
-            f"finished = CASE WHEN v.column2 IN (16, 32, 48) THEN CAST(%s AS {_time_type()}) END, "
-            f"wait_until = CASE WHEN v.column2 = 288 THEN CAST(%s AS {_time_type()}) END "
-            f"FROM (VALUES {values}) AS v WHERE work.job_id = %s AND work.pos = v.column1",
-            [adapt(now), adapt(now), wait, *cells, job.pk],
-        )
-    for item, report, _, _ in turns:
-        if report.result is not None:
-            WorkRow.objects.filter(job_id=job.pk, pos=item.pos).update(result=report.result)
-    moved = Counter(to for _, _, to, _ in turns)
-    moved.subtract(Status(item.status) for item, _, _, _ in turns)
-    done = [report.seconds for _, report, to, _ in turns if to == Status.COMPLETE]
-    places: dict[Status, list[int]] = defaultdict(list)
-    for item, _, to, _ in turns:
-        places[to].append(item.pos)
-    work.delta(job.pk, moved, timed=len(done), seconds=sum(done), turned=marks.text(marks.WORK, places))
-
-
-def _time_type() -> str:
-    return "timestamptz" if on_postgres() else "text"
-
-
-def record(
-    job: JobRow,
-    grant: GrantRow,
-    report: Report,
-    old: AttemptRow | None,
-    items: dict[int, WorkRow],
-    endings: dict[int, Ending],
-    now: datetime,
-) -> AttemptRow:
-    """The attempt's row with what was reported; an ending that the farm has set stands, unless a lost one came good."""
-    item = items.get(report.attempt)
-    nth = item.attempts + 1 if item else 1
-    row = old or attempt_row(
-        job,
-        grant,
-        report.attempt,
-        report.pos,
-        item.name if item else "",
-        nth,
-        started=now - timedelta(seconds=report.seconds),
+def line_of(
+    grant: int, subjob: int, report: Report, item: Item | None, ending: Ending, to: Status | None, retries: int
+) -> Line:
+    """The report as it is stored. *to*: what the item becomes, None when the attempt was not its own any more."""
+    return Line(
+        attempt=report.attempt,
+        grant_id=grant,
+        subjob=subjob,
+        pos=report.pos,
+        frame=item.name if item else "",
+        number=item.attempts + 1 if item else 1,
+        ending=ending.value,
+        exit_code=report.exit_code,
+        signal=report.signal,
+        message=report.message,
+        seconds=report.seconds,
+        cpu=report.cpu,
+        max_rss=report.rss,
+        out_from=report.out[0],
+        out_to=report.out[1],
+        err_from=report.err[0],
+        err_to=report.err[1],
+        becomes=None if to is None else int(to),
+        retries=retries,
+        was=item.status if item else 0,
+        result=report.result,
+        place=item.place if item and to is not None else None,
     )
-    ending = endings[report.attempt]
-    if row.ended is None or ending == Ending.COMPLETE:
-        row.ended, row.ending = now, ending
-    row.reported = True
-    row.exit_code, row.signal, row.message = report.exit_code, report.signal, report.message
-    row.seconds, row.cpu, row.max_rss = report.seconds, report.cpu, report.rss
-    (row.out_from, row.out_to), (row.err_from, row.err_to) = report.out, report.err
-    return row
+
+
+def store(job: JobRow, who: Owner, lines: Sequence[Line], *, now: datetime) -> None:
+    """All lines of one job and host at once, with one delta."""
+    if not lines:
+        return
+    turns = [line for line in lines if line.becomes is not None]
+    moved = Counter(Status(line.becomes or 0) for line in turns)
+    moved.subtract(Status(line.was) for line in turns)
+    done = [line.seconds for line in turns if line.becomes == Status.COMPLETE]
+    places: dict[Status, list[int]] = defaultdict(list)
+    for line in turns:
+        places[Status(line.becomes or 0)].append(line.pos)
+    delta = Delta(moved, len(done), sum(done), marks.text(marks.WORK, places))
+    wait = now + timedelta(seconds=max(0, job.retrywork_delay))
+    statements.acts().report(who, lines, delta, wait=wait, now=now)
+
+
+def turn_one(job: JobRow, report: Report, to: Status, retries: int, *, now: datetime) -> None:
+    """An item that a program held, and which is locked, to its new status; its attempt is recorded by itself."""
+    items, _ = statements.acts().taken(job.pk, [(report.attempt, report.pos)])
+    line = line_of(0, 0, report, items[report.pos], Ending.COMPLETE, to, retries)._replace(number=0, result=None)
+    store(job, Owner(job.pk, "", "", "", 0, ""), [line], now=now)
+    if report.result is not None:  # a program may say null and mean it
+        WorkRow.objects.filter(job_id=job.pk, pos=report.pos).update(result=report.result)
+
+
+def shun(job: JobRow, host: int, lines: Sequence[Line], *, now: datetime) -> None:
+    """Items that failed and are tried again are kept from this host for a while, where the job asks for that."""
+    if job.flags & FLAGS["migrate_on_frame_retry"]:
+        again = [line.pos for line in lines if line.becomes in LIVE and line.ending == Ending.FAILED]
+        rows = WorkRow.objects.filter(job_id=job.pk, pos__in=again)
+        rows.update(avoid_host=host, avoid_until=now + ELSEWHERE)

@@ -1,46 +1,96 @@
-"""Reports of one grant are taken in: of frames, and of what the subjob did itself (its process, its flight checks)."""
+"""Reports are taken in: of frames, and of what the subjob did itself (its process, its flight checks)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from qbcore.constants import FLAGS
-from qbcore.control import flights, loops, subjobs, work
-from qbcore.control.attempts import REPORTED, Report, finish_frames, out_of_time, record, refuse_foreign
+from qbcore.control import flights, loops, statements, subjobs, work
+from qbcore.control.attempts import Report, Said, judge, out_of_time, refuse_foreign, shun, store
+from qbcore.control.batches import Known, Line, owner
 from qbcore.control.flights import UNIT
+from qbcore.control.placements import attempt_row
 from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import PLACED, Ending, Status
 from qbcore.writing import locked
 
+REPORTED = [
+    *("ended", "ending", "reported", "exit_code", "signal", "message", "seconds", "cpu", "max_rss"),
+    *("out_from", "out_to", "err_from", "err_to", "error_line", "error_key"),
+]
 
-def finish(job: JobRow, grant: GrantRow, reports: Sequence[Report], *, now: datetime) -> list[AttemptRow]:
-    """Takes reports of one grant in: what still belongs to its attempt is turned. Answers the failed."""
-    known = {row.pk: row for row in AttemptRow.objects.filter(pk__in=[report.attempt for report in reports])}
-    once = {report.attempt: report for report in reversed(reports)}.values()  # said twice: the first counts
-    fresh = [report for report in once if report.attempt not in known or not known[report.attempt].reported]
-    units = [report for report in fresh if report.pos == UNIT]
-    frames = [report for report in fresh if report.pos != UNIT]
-    endings = {report.attempt: _finish_unit(job, grant, report, known.get(report.attempt), now) for report in units}
-    rows, turned = finish_frames(job, grant, frames, known, now=now)
-    endings |= turned
-    if any(out_of_time(job, report) and endings[report.attempt] == Ending.FAILED for report in frames):
-        _fail_subjob(job, grant, now)
-    refuse_foreign(grant, endings, known)
-    written = [record(job, grant, report, known.get(report.attempt), rows, endings, now) for report in fresh]
+
+def finish(job: JobRow, said: Said, *, now: datetime) -> list[int]:
+    """Takes reports of one job's grants on one host in: what still belongs to its attempt is turned. Answers the
+    attempts that failed.
+    """
+    items, known = statements.acts().taken(job.pk, [(report.attempt, report.pos) for _, report in said])
+    once = {one[1].attempt: one for one in reversed(said)}.values()  # said twice: the first counts
+    fresh = [one for one in reversed(once) if one[1].attempt not in known or not known[one[1].attempt].reported]
+    units = [one for one in fresh if one[1].pos == UNIT]
+    frames = [one for one in fresh if one[1].pos != UNIT]
+    ended = {report.attempt: _finish_unit(job, grant, report, now) for grant, report in units}
+    lines = judge(job, frames, items, known)
+    refuse_foreign(said, ended | {line.attempt: Ending(line.ending) for line in lines}, known)
+    _fail_out_of_time(job, frames, lines, now)
+    if frames:
+        store(job, owner(job, frames[0][0]), lines, now=now)
+        shun(job, frames[0][0].host_id, lines, now=now)
+    failed = _record_units(job, units, ended, now) if units else []
+    return failed + [line.attempt for line in lines if _has_failed(line, known.get(line.attempt))]
+
+
+def _has_failed(line: Line, known: Known | None) -> bool:
+    """An ending that the farm has set stands, unless a lost attempt came good."""
+    stands = known is not None and known.ended and line.ending != Ending.COMPLETE
+    return (known.ending if known and stands else line.ending) == Ending.FAILED
+
+
+def _fail_out_of_time(job: JobRow, frames: Said, lines: Sequence[Line], now: datetime) -> None:
+    late = {
+        grant.pk: grant
+        for (grant, report), line in zip(frames, lines, strict=True)
+        if line.ending == Ending.FAILED and out_of_time(job, report)
+    }
+    for pk in sorted(late):
+        _fail_subjob(job, late[pk], now)
+
+
+def _record_units(job: JobRow, units: Said, ended: Mapping[int, Ending], now: datetime) -> list[int]:
+    """The rows of attempts at subjobs themselves; answers those that failed."""
+    rows = AttemptRow.objects.in_bulk([report.attempt for _, report in units])
+    written = [
+        _recorded(job, grant, report, rows.get(report.attempt), ended[report.attempt], now) for grant, report in units
+    ]
     for row in written:
         _explain_flight(job, row)
     AttemptRow.objects.bulk_create(
         written, update_conflicts=True, unique_fields=["id"], update_fields=REPORTED, batch_size=500
     )
-    return [row for row in written if row.ending == Ending.FAILED]
+    return [row.pk for row in written if row.ending == Ending.FAILED]
 
 
-def _finish_unit(job: JobRow, grant: GrantRow, report: Report, attempt: AttemptRow | None, now: datetime) -> Ending:
+def _recorded(
+    job: JobRow, grant: GrantRow, report: Report, old: AttemptRow | None, ending: Ending, now: datetime
+) -> AttemptRow:
+    """The attempt's row with what was reported; an ending that the farm has set stands, unless a lost one came good."""
+    started = now - timedelta(seconds=report.seconds)
+    row = old or attempt_row(job, grant, report.attempt, report.pos, "", 1, started=started)
+    if row.ended is None or ending == Ending.COMPLETE:
+        row.ended, row.ending = now, ending
+    row.reported = True
+    row.exit_code, row.signal, row.message = report.exit_code, report.signal, report.message
+    row.seconds, row.cpu, row.max_rss = report.seconds, report.cpu, report.rss
+    (row.out_from, row.out_to), (row.err_from, row.err_to) = report.out, report.err
+    return row
+
+
+def _finish_unit(job: JobRow, grant: GrantRow, report: Report, now: datetime) -> Ending:
     row = locked(SubjobRow.objects.filter(job_id=job.pk, idx=grant.idx, attempt_id=report.attempt)).first()
     if row is None or row.status not in PLACED:
         return Ending.LATE
-    step = attempt.frame if attempt else ""
+    step = AttemptRow.objects.filter(pk=report.attempt).values_list("frame", flat=True).first() or ""
     loops.let_go(job, grant, report, now=now)
     told = row.told if report.good else ""
     if report.reason == "ended":

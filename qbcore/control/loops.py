@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from qbcore import events
 from qbcore.constants import FLAGS
 from qbcore.control import subjobs, work
-from qbcore.control.attempts import ELSEWHERE, Report, outcome, turn_many
+from qbcore.control.attempts import ELSEWHERE, Report, outcome, turn_one
 from qbcore.control.placements import attempt_numbers, attempt_row, free
 from qbcore.jobspec import loops
 from qbcore.models import AttemptRow, GrantRow, JobRow, SubjobRow, WorkRow
@@ -81,7 +81,7 @@ def end(
     to, ending, retries = outcome(job, item, report)
     if becomes == Status.KILLED:
         to, ending, retries = Status.KILLED, Ending.KILLED, item.retries
-    turn_many(job, [(item, report, to, retries)], now)
+    turn_one(job, report, to, retries, now=now)
     if attempt and ending == Ending.FAILED and to in LIVE and job.flags & FLAGS["migrate_on_frame_retry"]:
         again = WorkRow.objects.filter(job_id=job.pk, pos=item.pos)
         again.update(avoid_host=attempt.host_id, avoid_until=now + ELSEWHERE)

@@ -5,36 +5,37 @@ Locks are taken in the order host (by the caller), subjob, work.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from qbcore import events
-from qbcore.control import flights, marks, shares, subjobs, work
+from qbcore.control import flights, marks, shares, statements, subjobs, work
+from qbcore.control.batches import Frame, Held, Place, owner
 from qbcore.control.flights import UNIT, Step, has_process
 from qbcore.models import AttemptRow, CounterRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import LIVE, PLACED, Ending, Hold, Status
 from qbcore.writing import locked, on_postgres
 
-RESERVED_SECONDS = 10
-
-
+RESERVED_SECONDS = 15
+SURE_SECONDS = 10
+"""For how long a reservation must be good after each request: for longer than a worker starts reserved frames without
+an answer (docs/worker.md).
+"""
 LOSSES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """A frame given to a grant: its attempt's number and what to do; `command` is a flight check's."""
+class Want:
+    """A grant that asks for *count* frames; the first *running* of them run at once."""
 
-    attempt: int
-    pos: int
-    name: str
-    package: dict[str, Any] | None
-    command: str = ""
+    grant: GrantRow
+    count: int
+    running: int
 
 
 def attempt_numbers(count: int) -> list[int]:
@@ -121,57 +122,59 @@ def claim(
 
     What its subjob is to do itself comes first, alone.
     """
+    if has_step(job, grant):
+        return claim_step(job, grant, now=now)
+    return claim_frames(job, [Want(grant, count, running)], now=now, shun=shun).get(grant.pk, [])
+
+
+def has_step(job: JobRow, grant: GrantRow) -> bool:
+    """Whether the grant's subjob does something itself before it is given frames, if it is given any."""
+    return has_process(job) or flights.following(job, flights.done(job, grant), idle=False) is not None
+
+
+def claim_step(job: JobRow, grant: GrantRow, *, now: datetime) -> list[Frame]:
     step = flights.following(job, flights.done(job, grant), idle=False)
-    if step or has_process(job):
-        return _claim_unit(job, grant, step, now=now) if step else []
-    rows = locked(free(job, now, shun), skip=True)
-    items = list(rows.order_by("rank").only("pos", "name", "package", "attempts", "status")[:count])
-    if not items:
-        return []
-    numbers = attempt_numbers(len(items))
+    return _claim_unit(job, grant, step, now=now) if step else []
+
+
+def claim_frames(
+    job: JobRow, wants: Sequence[Want], *, now: datetime, shun: int | None = None
+) -> dict[int, list[Frame]]:
+    """Pending items for all these grants of the job on one host, dealt out in turn: each has some of the next."""
+    places = _dealt(wants)
+    if not places:
+        return {}
     until = now + timedelta(seconds=RESERVED_SECONDS)
-    _assign(job, grant, [(item.pos, number) for item, number in zip(items, numbers, strict=True)], until, now)
-    _run(job, grant, list(zip(items, numbers, strict=True))[:running], now=now)
-    return [Frame(number, item.pos, item.name, item.package) for item, number in zip(items, numbers, strict=True)]
+    who = owner(job, wants[0].grant)
+    claimed = statements.acts().claim(who, places, now=now, until=until, shun=shun, rank=0)
+    given: dict[int, list[Frame]] = defaultdict(list)
+    for frame, grant, _ in claimed:
+        given[grant].append(frame)
+    return given
 
 
-def _assign(job: JobRow, grant: GrantRow, pairs: Sequence[tuple[int, int]], until: datetime, now: datetime) -> None:
-    """Reserves the items for the grant, each with its attempt's number, in one statement."""
-    adapt = connection.ops.adapt_datetimefield_value
-    values = ", ".join(["(CAST(%s AS integer), CAST(%s AS bigint))"] * len(pairs))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE work SET attempt_id = v.column2, grant_id = %s, subjob = %s, reserved_until = %s, updated = %s "
-            f"FROM (VALUES {values}) AS v WHERE work.job_id = %s AND work.pos = v.column1",
-            [grant.pk, grant.idx, adapt(until), adapt(now), *(x for pair in pairs for x in pair), job.pk],
-        )
+def _dealt(wants: Sequence[Want]) -> list[Place]:
+    """The first place of each grant, then the second of each."""
+    longest = max((want.count for want in wants), default=0)
+    return [
+        Place(want.grant.pk, want.grant.idx, nth < want.running)
+        for nth in range(longest)
+        for want in wants
+        if nth < want.count
+    ]
 
 
-def _run(job: JobRow, grant: GrantRow, items: Sequence[tuple[WorkRow, int]], *, now: datetime) -> None:
-    """Reserved items whose process starts: they read running, and their attempts get rows."""
-    if not items:
-        return
-    WorkRow.objects.filter(job_id=job.pk, pos__in=[item.pos for item, _ in items]).update(
-        status=Status.RUNNING, started=now, updated=now, reserved_until=None, attempts=F("attempts") + 1
-    )
-    told = marks.text(marks.WORK, {Status.RUNNING: [item.pos for item, _ in items]})
-    work.delta(job.pk, {Status.PENDING: -len(items), Status.RUNNING: len(items)}, turned=told)
-    AttemptRow.objects.bulk_create(
-        [
-            attempt_row(job, grant, number, item.pos, item.name, item.attempts + 1, started=now)
-            for item, number in items
-        ],
-        ignore_conflicts=True,
-    )
+def start(job: JobRow, grants: Sequence[GrantRow], attempts: Sequence[int], *, now: datetime) -> None:
+    """The worker says that these attempts, reserved for grants of the job on one host, run now."""
+    statements.acts().begin(owner(job, grants[0]), [grant.pk for grant in grants], attempts, now=now)
 
 
-def start(job: JobRow, grant: GrantRow, attempts: Iterable[int], *, now: datetime) -> None:
-    """The worker says that these reserved attempts run now."""
-    rows = WorkRow.objects.filter(
-        job_id=job.pk, grant_id=grant.pk, attempt_id__in=list(attempts), status=Status.PENDING
-    )
-    items = list(locked(rows).order_by("pos"))
-    _run(job, grant, [(item, item.attempt_id or 0) for item in items], now=now)
+def keep(held: Iterable[Held], *, now: datetime) -> None:
+    """Reservations that the worker still names go on; most frames are begun before theirs has to."""
+    soon = now + timedelta(seconds=SURE_SECONDS)
+    if any(one.until is not None and one.until < soon for one in held):
+        rows = WorkRow.objects.filter(grant_id__in={one.grant for one in held}, status=Status.PENDING)
+        rows.update(reserved_until=now + timedelta(seconds=RESERVED_SECONDS))
 
 
 def attempt_row(
