@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbcore import dispatch, firings, folding, hosts, looping, precedence, resources, submission, verbs
+from qbcore import (
+    dispatch,
+    draining,
+    firings,
+    folding,
+    hostcare,
+    hosts,
+    looping,
+    precedence,
+    resources,
+    submission,
+    verbs,
+)
 from qbcore.acting import Actor, acting_as
 from qbcore.control.flights import UNIT
 from qbcore.models import AttemptRow, GrantRow, JobRow, WorkRow
@@ -57,6 +69,35 @@ class Runner:
     def _reports(self) -> list[dict[str, Any]]:
         frames, self.hand.frames = self.hand.frames, []
         return [self.hand.ended(grant, frame) for grant, frame in frames]
+
+    def care_and_work(self, rounds: int) -> None:
+        """The first two are operators who change all hosts in different ways; the others' workers ask and report."""
+        self._start.wait(30)
+        for _ in range(rounds):
+            if self.number == 0:
+                hostcare.workerlock("*", finish=True)
+                hostcare.workerlock("*", lock=False)
+            elif self.number == 1:
+                draining.workerdrain("*", purge=True)
+                draining.workerdrain("*", drain=False)
+            else:
+                dispatch.waiting.expire()
+                self._obey()
+
+    def _obey(self) -> None:
+        """One request that reports all that it has, and forgets what it is told to end."""
+        reports = self._reports()
+        idle = [grant for grant, held in self.hand.held.items() if not held]
+        answer = self.hand.sync(reports=reports, want=idle, room=True)
+        dropped = set(answer["drop"])
+        over = [int(grant) for grant in answer["orders"]]
+        frames = [(grant, frame) for grant, frame in self.hand.frames if grant not in over]
+        self.hand.frames = [(grant, frame) for grant, frame in frames if frame["attempt"] not in dropped]
+        for grant in over:
+            self.hand.held.pop(grant, None)
+        self.hand.held = {grant: [one for one in held if one not in dropped] for grant, held in self.hand.held.items()}
+        if over:
+            self.hand.sync(gone=over)
 
     def finish_or_kill(self, job: int) -> None:
         """The even ones report their frames while the odd ones kill the job."""
