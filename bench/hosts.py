@@ -1,8 +1,9 @@
 """Thousands of simulated workers that speak the real protocol to real web processes. `make bench ARGS=hosts`.
 
 First all are there: hello over HTTP, beats over the websocket every ten seconds, a fifth of them busy, everybody
-syncing when the supervisor said so; measured is the processor time of the one web process. Then the busy ones report and claim as fast as they are answered:
-claimed frames a second, on up to two web processes, with what the generator itself takes of the two cores beside it.
+syncing when the supervisor said so; measured is the processor time of the one web process. Then the busy ones report
+and claim as fast as they are answered: frames a second on up to two web processes, with what these and the generator
+take of the two cores beside it.
 BENCH_HOSTS says how many hosts (5,000), BENCH_REST for how many seconds each part is measured (30).
 """
 
