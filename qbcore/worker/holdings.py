@@ -88,6 +88,9 @@ class Holdings:
         for number in said.gone & self.grants.keys():
             self._forget(self.grants[number])
         orders = answer.get("orders", {})
+        foreign = [one.id for one in self._named(said.held) if orders.get(str(one.id)) == "end" and not one.ended]
+        if foreign:
+            log.warning("the grants %s are ended: they are not this host's any more", foreign)
         for grant in self._named(said.held):
             grant.order(orders.get(str(grant.id), ""), now)
         dropped = set(answer.get("drop", ()))
