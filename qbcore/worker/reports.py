@@ -27,10 +27,10 @@ class _Entry:
     asked: bool = False
     files: Check | None = None
 
-    @property
-    def longest(self) -> float:
-        """Seconds that it waits at most."""
-        return max(LOG_FIRST, self.files.patience if self.files else 0.0)
+    def look_at(self, now: float) -> float:
+        """When it may be ready by the clock alone: its log's patience is over, then that for its files."""
+        log, files = self.born + LOG_FIRST, self.born + (self.files.patience if self.files else 0.0)
+        return min((at for at in (log, files) if at > now), default=max(log, files))
 
     def looked_at(self, now: float) -> bool:
         """Its files were, or they have taken too long."""
@@ -98,4 +98,4 @@ class Reports:
             return now
         if ready:
             return ready[0] + PATIENCE
-        return min((entry.born + entry.longest for entry in fresh), default=math.inf)
+        return min((entry.look_at(now) for entry in fresh), default=math.inf)
