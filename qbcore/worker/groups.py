@@ -73,6 +73,12 @@ def look(pid: int) -> Seen | None:
     return Seen(pid, condition.decode(), int(parent), int(group), int(session), int(fields[19]), int(fields[21]) * PAGE)
 
 
+def own_peak() -> int:
+    """Bytes that this process held at most since its program began; what it starts is counted from there."""
+    lines = content("/proc/self/status").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"VmHWM:")), 0)
+
+
 def everybody() -> Iterator[Seen]:
     with os.scandir("/proc") as entries:
         pids = [int(entry.name) for entry in entries if entry.name.isdigit()]

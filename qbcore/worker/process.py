@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import signal
 import subprocess
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 from qbcore.commands import DEFAULT_SHELL, without_shell
 from qbcore.worker.accounts import Account
-from qbcore.worker.groups import GRACE, Leader, ticks
+from qbcore.worker.groups import GRACE, Leader, own_peak, ticks
 from qbcore.worker.lineage import MARK, Lineage
 
 LOST = 10.0  # seconds after the first KILL when what does not die is no longer waited for: it will not run again
@@ -123,7 +122,7 @@ class Process:
     def _count(self, usage: struct_rusage) -> None:
         """The system's own figure begins with what the worker had, because it counts from before the program."""
         largest = usage.ru_maxrss * 1024
-        if not self.rss or largest > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
+        if not self.rss or largest > own_peak():
             self.rss = max(self.rss, largest)
         self.cpu = usage.ru_utime + usage.ru_stime
 

@@ -18,6 +18,11 @@ def alive(pid: int) -> bool:
     return condition(pid) not in ("", "Z", "X")
 
 
+def stopped(pid: int) -> bool:
+    """A shell that was starting a command (vfork) cannot show T while that command is stopped before its program."""
+    return condition(pid) in ("T", "D")
+
+
 def pids(path: Path) -> list[int]:
     """The numbers that a job has written, a line each."""
     return [int(word) for word in path.read_text().split()] if path.exists() else []

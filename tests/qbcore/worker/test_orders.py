@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.qbcore.worker.conftest import Host
-from tests.qbcore.worker.processes import alive, condition, pids
+from tests.qbcore.worker.processes import alive, pids, stopped
 from tests.qbcore.worker.supervisor import Supervisor
 
 
@@ -73,12 +73,12 @@ def test_suspend_stops_every_process_and_resume_lets_them_go_on(
     supervisor.submit(f"echo $$ > {left}; while ! [ -e {tmp_path}/go ]; do sleep 0.02; done", "1")
     grant, (shell,) = begun(supervisor, left, 1)
     supervisor.order(grant, "suspend")
-    supervisor.until(lambda: condition(shell) == "T")
+    supervisor.until(lambda: stopped(shell))
     (tmp_path / "go").touch()
     seen = len(supervisor.requests)
     supervisor.hint()
     supervisor.until(lambda: len(supervisor.requests) > seen)
-    assert condition(shell) == "T"
+    assert stopped(shell)
     assert str(grant) in supervisor.requests[-1]["held"]
     supervisor.order(grant, "")
     supervisor.until(lambda: [report["exit"] for report in supervisor.reports] == [0])
@@ -88,7 +88,7 @@ def test_a_suspended_frame_can_be_killed(supervisor: Supervisor, host: Host, lef
     supervisor.submit(family(left), "1")
     grant, (shell, *_) = begun(supervisor, left)
     supervisor.order(grant, "suspend")
-    supervisor.until(lambda: condition(shell) == "T")
+    supervisor.until(lambda: stopped(shell))
     supervisor.order(grant, "end")
     supervisor.until(lambda: supervisor.grants[grant].gone)
     assert not living(left)
@@ -185,7 +185,7 @@ def test_limits_stand_still_while_a_frame_is_suspended(
     supervisor.submit(cmdline, "1", agenda_timelimit=4)
     grant, (shell,) = begun(supervisor, left, 1)
     supervisor.order(grant, "suspend")
-    supervisor.until(lambda: condition(shell) == "T")
+    supervisor.until(lambda: stopped(shell))
     stopped = time.monotonic()
     supervisor.until(lambda: time.monotonic() > stopped + 4.3)
     (tmp_path / "go").touch()
