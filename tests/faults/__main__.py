@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep-going", action="store_true", help="go on after a round that failed")
     parser.add_argument("--per-stack", type=int, default=25, help="rounds before the stack is made anew")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, servers.end)  # what was started and mounted is put away then, too
     seeds = list(range(options.seed, options.seed + options.rounds))
     failed: list[int] = []
     while seeds and (options.keep_going or not failed):

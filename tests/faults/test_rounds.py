@@ -11,7 +11,7 @@ from tests.faults.rounds import Round
 from tests.faults.stack import Stack
 from tests.servers import Postgres, Redis
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 SEEDS = (7, 21, 42)
 
 
