@@ -238,8 +238,8 @@ def figures() -> list[Figure]:
     connection.close()
     done = every(process)
     measured = rate(done)
-    note = f"{measured:,.0f}/s, floor {floor:,.0f}/s, {verify(job, sum(count for count, _ in done))}"
-    return [Figure(f"a frame of a hot job, {HOSTS} claimers, K={BATCH}", 1 / measured, 1 / TARGET, 1 / floor, note)]
+    note = verify(job, sum(count for count, _ in done))
+    return [Figure(f"frames claimed on one hot job, {HOSTS} claimers, K={BATCH}", measured, TARGET, floor, note, "/s")]
 
 
 if __name__ == "__main__":

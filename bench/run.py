@@ -24,6 +24,8 @@ BENCHES = {
     "bulk": "bulk",
     "rest": "rest",
     "hosts": "hosts",
+    "claims": "claims",
+    "frames": "frames",
 }
 """What can be asked for, in the order of the table, and the module whose `figures()` it is."""
 
