@@ -21,7 +21,7 @@ from channels.routing import URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
-from farm import live, metrics, workers  # noqa: E402
+from farm import live, metrics, serving, workers  # noqa: E402
 from qbcore import events  # noqa: E402
 
 browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([path("ws/live", live.LiveConsumer.as_asgi())])))
@@ -38,9 +38,10 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 async def lifespan(receive: Any, send: Any) -> None:
-    """Runs what this process does beside answering: hints in, beats out, the live hub."""
+    """Runs what this process does beside answering: hints in, beats out, the live hub, a sign that it serves."""
     await receive()
-    running = [asyncio.create_task(one) for one in (events.listen(), workers.sockets.run(), live.hub.run())]
+    tasks = (events.listen(), workers.sockets.run(), live.hub.run(), serving.run())
+    running = [asyncio.create_task(one) for one in tasks]
     await send({"type": "lifespan.startup.complete"})
     await receive()
     for task in running:

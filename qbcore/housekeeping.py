@@ -62,9 +62,9 @@ class Duty:
 
 
 def reap() -> object:
-    """Gives up silent hosts; after a pause of housekeeping itself, everybody first gets a lease to be heard of."""
-    if _was_away():
-        log.info("housekeeping was away: all hosts get one more lease")
+    """Gives up silent hosts; while nobody could hear them, and after, everybody first gets a lease to be heard of."""
+    if _was_away() or _nobody_serves():
+        log.info("the farm was away: all hosts get one more lease")
         return hosts.extend_leases()
     return hosts.give_up_silent()
 
@@ -76,7 +76,22 @@ def _was_away() -> bool:
     row = locked(DutyRow.objects.filter(name="heard")).first()
     if row is None or row.ticked is None or now - row.ticked > HEARD:
         DutyRow.objects.update_or_create(name="heard", defaults={"ticked": now})
-    return row is None or row.ticked is None or now - row.ticked > timedelta(seconds=max(SLOW, settings.FARM_LEASE / 2))
+    return row is None or row.ticked is None or now - row.ticked > _half_a_lease()
+
+
+def serves() -> None:
+    """Noted by each process that workers can speak to, every few seconds: without one, their silence says nothing."""
+    DutyRow.objects.update_or_create(name="serving", defaults={"ticked": clock()})
+
+
+def _nobody_serves() -> bool:
+    """Whether the last process that hosts can speak to has been away for half a lease."""
+    last = DutyRow.objects.filter(name="serving").values_list("ticked", flat=True).first()
+    return last is not None and clock() - last > _half_a_lease()
+
+
+def _half_a_lease() -> timedelta:
+    return timedelta(seconds=max(SLOW, settings.FARM_LEASE / 2))
 
 
 def due_retries() -> int:

@@ -251,6 +251,25 @@ def test_after_a_pause_of_housekeeping_nobody_is_given_up() -> None:
     assert HostRow.objects.get().state == "down", "it had its lease, and was silent again"
 
 
+def test_while_nobody_serves_that_hosts_can_speak_to_none_is_given_up() -> None:
+    submission.submit(FOUR_FRAMES)
+    hand = Hand()
+    hand.begin()
+    housekeeping.serves()
+    DutyRow.objects.filter(name="serving").update(ticked=timezone.now() - timedelta(seconds=1000))
+    for _ in range(3):
+        silence(hand.id)
+        keep_house()
+    assert HostRow.objects.get().state == "active"
+    assert set(AttemptRow.objects.values_list("ending", flat=True)) == {""}
+    housekeeping.serves()
+    keep_house()
+    assert HostRow.objects.get().state == "active", "it has its lease from when it can speak again"
+    silence(hand.id)
+    keep_house()
+    assert HostRow.objects.get().state == "down"
+
+
 def test_a_job_that_lost_a_suspended_subjob_starts_nothing_until_somebody_looks() -> None:
     job = submission.submit({**FOUR_FRAMES, "cpus": 3})["id"]
     hand = Hand(slots=2)
