@@ -112,13 +112,14 @@ def test_a_late_report_of_a_lost_frame_only_adds_to_the_record(what: str) -> Non
     assert (row.ending, row.reported, row.seconds) == ("lost", True, 9.0)
 
 
-def test_a_lost_frame_that_failed_is_not_held_against_the_frame() -> None:
+def test_a_lost_frame_that_failed_is_not_held_against_the_frame_that_another_host_has() -> None:
     submit()
-    hand = Hand(slots=1)
+    hand, other = Hand(slots=1), Hand("other", slots=1)
     hand.begin()
     lose(hand)
+    other.begin()
     report(hand, exit=1)
-    assert (items()[0], endings(), WorkRow.objects.get(pos=0).retries) == ("pending", ["lost"], 0)
+    assert (items()[0], endings(), WorkRow.objects.get(pos=0).retries) == ("running", ["lost", ""], 0)
 
 
 def test_a_killed_frame_that_completes_stays_killed() -> None:
