@@ -72,7 +72,7 @@ def items() -> list[str]:
 
 
 def places() -> list[str]:
-    return [Status(one).word for one in SubjobRow.objects.order_by("idx").values_list("status", flat=True)]
+    return [Status(one).word for one in SubjobRow.objects.order_by("job_id", "idx").values_list("status", flat=True)]
 
 
 def endings(pos: int) -> list[str]:
