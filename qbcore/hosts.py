@@ -72,7 +72,7 @@ def join(body: Mapping[str, Any]) -> dict[str, Any]:
 def _join(name: str, join_token: str, token: str) -> HostRow:
     now = clock()
     old = locked(HostRow.objects.filter(name=name)).first()
-    if old and old.seen and old.seen > silent_since(now) and old.state == HostState.ACTIVE:
+    if old and _is_alive(old, now):
         raise Conflict(f"a worker of the name {name} is alive: stop it first, or choose another name")
     redeem_join(join_token, name=name)
     host, _ = HostRow.objects.update_or_create(
@@ -84,6 +84,11 @@ def _join(name: str, join_token: str, token: str) -> HostRow:
     callbacks.hear_hosts([name], "join")
     events.publish("host", [host.pk])
     return host
+
+
+def _is_alive(host: HostRow, now: datetime) -> bool:
+    """Whether a worker speaks for the host just now."""
+    return host.state == HostState.ACTIVE and bool(host.session and host.seen and host.seen > silent_since(now))
 
 
 def host_for_token(token: str) -> int:
@@ -123,11 +128,8 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
         raise Invalid("session must be 16 to 64 hexadecimal digits", field="session")
     if session == host.session and host.seq:
         raise OldRequest(f"{host.name} has spoken since this hello: drop it")
-    alive = host.state == HostState.ACTIVE and host.seen is not None and host.seen > silent_since(now)
-    if alive and host.session not in (session, str(body.get("previous") or "")):
-        raise WrongSession(
-            f"another live worker speaks for {host.name}: stop it, or join this one under a name of its own"
-        )
+    if _is_alive(host, now) and host.session not in (session, str(body.get("previous") or "")):
+        raise WrongSession(f"another live worker speaks for {host.name}: stop it, or join this one under another name")
     hostfacts.take(host, body.get("facts"))
     back = host.state != HostState.ACTIVE
     if session != host.session:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F
 
 from qbcore import history
-from qbcore.models import CounterRow
+from qbcore.models import CounterRow, HostRow
 from qbcore.writing import clock, on_postgres, writing
 
 FURTHER = 1_000_000
@@ -20,7 +20,11 @@ TABLES = ("job", "placement")
 
 @writing
 def skip_numbers() -> int:
-    """Goes on a million further with the ids of jobs, grants and attempts; answers by how much."""
+    """Goes on a million further with the ids of jobs, grants and attempts; answers by how much.
+
+    No worker speaks for a host yet: one that was alive when the backup was made keeps no other from coming.
+    """
+    HostRow.objects.update(session="")
     with connection.cursor() as cursor:
         if on_postgres():
             for table in TABLES:

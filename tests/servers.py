@@ -82,8 +82,10 @@ class Server:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            # Not with what a test has set for its scripts: a server is no process of the farm that they speak to.
+            env = {name: value for name, value in os.environ.items() if not name.startswith("QB_")}
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=env
             )
         wait_until(self.ready, self.process, self.log)
 
