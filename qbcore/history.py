@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+
 from qbcore import acting
 from qbcore.models import HistoryRow
+from qbcore.writing import on_postgres
+
+_MANY = """
+INSERT INTO history (at, actor, machine, verb, why, run_id, job_id, subjob, frames, host_name, effect)
+SELECT %s, %s, %s, %s, %s, CAST(%s AS bigint), r.job, -1, '', '', r.effect FROM {}
+"""
+_POSTGRES = "json_to_recordset(%s::json) AS r(job bigint, effect text)"
+_SQLITE = (
+    "(SELECT json_extract(value, '$.job') AS job, json_extract(value, '$.effect') AS effect FROM json_each(%s)) AS r"
+)
 
 
 def record(
@@ -27,9 +40,13 @@ def record(
 
 
 def record_many(verb: str, effects: Iterable[tuple[int, str]], *, now: datetime) -> None:
-    """A line for each job: (its id, the effect)."""
-    rows = [_row(verb, now, job_id=job, effect=effect) for job, effect in effects]
-    HistoryRow.objects.bulk_create(rows, batch_size=500)
+    """A line for each job: (its id, the effect). One statement, however many jobs a person changes at once."""
+    said = json.dumps([{"job": job, "effect": effect} for job, effect in effects])
+    actor = acting.current()
+    at = connection.ops.adapt_datetimefield_value(now)
+    sql = _MANY.format(_POSTGRES if on_postgres() else _SQLITE)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [at, actor.name, actor.machine, verb, actor.why, actor.run, said])
 
 
 def _row(verb: str, now: datetime, **columns: Any) -> HistoryRow:
