@@ -31,7 +31,7 @@ DOORS = (
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
     *("dependencies", "alike", "submission", "archiving", "hostfacts", "returning", "hosts", "samples", "wrangling"),
     *("looping", "hostcare", "draining", "resources", "waiting", "rousing", "orders", "preference", "dispatch"),
-    *("requests", "backend", "runs", "firings", "logkeeping", "measures", "restoring", "housekeeping"),
+    *("requests", "backend", "runs", "firings", "logkeeping", "measures", "restoring", "housekeeping", "seeding"),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

@@ -1,0 +1,1 @@
+"""An invented studio for pictures, benchmarks and trying the pages at size: hosts, shows, users, jobs, failures."""
