@@ -82,8 +82,8 @@ class Server:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            # Not with what a test has set for its scripts: a server is no process of the farm that they speak to.
-            env = {name: value for name, value in os.environ.items() if not name.startswith("QB_")}
+            # Not with what a test has set for its scripts: by that the processes of a farm are told from others.
+            env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=env
             )
