@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +100,7 @@ class Supervisor:
 
     def start(self) -> None:
         options: Message = {"interface": "asgi3", "lifespan": "off", "ws": "websockets-sansio", "loop": "asyncio"}
-        options["timeout_graceful_shutdown"] = 2
+        options["timeout_graceful_shutdown"] = 10
         config = uvicorn.Config(self.app, "127.0.0.1", self.port, log_config=None, **options)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -109,8 +110,18 @@ class Supervisor:
     def stop(self) -> None:
         if self._server and self._thread:
             self._server.should_exit = True
+            self._thread.join(1.0)
+            if self._loop and self._thread.is_alive():
+                with suppress(RuntimeError):  # it has ended meanwhile
+                    self._loop.call_soon_threadsafe(self._cut, self._server)
             self._thread.join(PATIENCE)
             self._server = None
+
+    def _cut(self, server: uvicorn.Server) -> None:
+        """Ends connections that a worker keeps open: nothing would close them once the loop is gone."""
+        for connection in list(server.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def until(self, condition: Callable[[], object]) -> None:
         """Waits until it is true; looked at after every message, and often for what happens without one."""
