@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from qbcore import dispatch, events, failures, folding, hosts, progress, returning, views, wrangling
+from qbcore import dispatch, events, failures, folding, progress, returning, signs, views, wrangling
 from qbcore.control import placed, placements, statements
 from qbcore.control.attempts import Report, Said
 from qbcore.control.batches import Frame, Held
@@ -62,14 +62,14 @@ def sync(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
 
 @writing
 def _sync(host_id: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[int]]:
-    heard = hosts.heard(host_id, str(body.get("session")), whole(body, "seq"), body.get("load"))
+    heard = signs.heard(host_id, str(body.get("session")), whole(body, "seq"), body.get("load"))
     round_ = Round(host_id, body, heard.at)
     try:
         round_.run()
         if body.get("trouble") or heard.troubled:
-            hosts.trouble(round_.row, body.get("trouble"))
+            signs.trouble(round_.row, body.get("trouble"))
         if body.get("leaving"):
-            hosts.goodbye(round_.row, heard.at)
+            signs.goodbye(round_.row, heard.at)
     except Exception:
         waiting.reload()  # what it started goes back with the transaction
         raise
@@ -81,7 +81,7 @@ class Round:
 
     def __init__(self, host: int, body: Mapping[str, Any], now: datetime) -> None:
         self.host, self.body, self.now = host, body, now
-        self.held = hosts.held_of(body)
+        self.held = signs.held_of(body)
         self.wanting = ids_of(body, "want")
         self.gone = ids_of(body, "gone")
         self.failed: list[int] = []
@@ -194,7 +194,7 @@ class Round:
         self._units()
         unheld = {row.grant for row in mine if row.attempt not in self.held[row.grant]}
         for pk in sorted(unheld):
-            hosts.give_back_unheld(self.open[pk], self.held[pk], Ending.INTERRUPTED, self.now)
+            signs.give_back_unheld(self.open[pk], self.held[pk], Ending.INTERRUPTED, self.now)
             self.touched.add(self.open[pk].job_id)
         mine = [row for row in mine if row.attempt in self.held[row.grant]]
         self._started([row for row in mine if row.status == Status.PENDING])

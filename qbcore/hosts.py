@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 
-from qbcore import acting, callbacks, events, folding, history, hostfacts, locks, returning
-from qbcore.control import placements, work
+from qbcore import acting, callbacks, events, folding, history, hostfacts, locks, returning, signs
+from qbcore.control import placements
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import GrantRow, HostRow
 from qbcore.paths import prefixes_for
 from qbcore.permissions import digest, redeem_join
-from qbcore.states import Ending, HostState, Status
-from qbcore.writing import BY_INDEX, ask, clock, locked, on_postgres, writing
+from qbcore.states import Ending, HostState
+from qbcore.writing import clock, locked, writing
 
-TROUBLE = "its worker: "
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -30,18 +28,6 @@ class WrongProtocol(QubeError):  # noqa: N818 -- reads as what happened
 
     code = "protocol"
     status = 426
-
-
-class WrongSession(Conflict):
-    """Another worker speaks for this host."""
-
-    code = "session"
-
-
-class OldRequest(Conflict):
-    """A later request of this worker was answered already."""
-
-    code = "seq"
 
 
 def _check_protocol(given: Any) -> None:
@@ -127,9 +113,11 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     if not re.fullmatch(r"[0-9a-f]{16,64}", session):
         raise Invalid("session must be 16 to 64 hexadecimal digits", field="session")
     if session == host.session and host.seq:
-        raise OldRequest(f"{host.name} has spoken since this hello: drop it")
+        raise signs.OldRequest(f"{host.name} has spoken since this hello: drop it")
     if _is_alive(host, now) and host.session not in (session, str(body.get("previous") or "")):
-        raise WrongSession(f"another live worker speaks for {host.name}: stop it, or join this one under another name")
+        raise signs.WrongSession(
+            f"another live worker speaks for {host.name}: stop it, or join this one under another name"
+        )
     hostfacts.take(host, body.get("facts"))
     back = host.state != HostState.ACTIVE
     if session != host.session:
@@ -138,7 +126,7 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
     host.protocol = int(body["protocol"])
     host.reason = host.reason if host.locked or host.banned or host.drain or host.lock_slots else ""
     host.save()
-    keep = _keep(host, held_of(body), now)
+    keep = _keep(host, signs.held_of(body), now)
     _note_ended(host, body.get("ended"), now)
     callbacks.hear_hosts([host.name] if back else [], "up")
     events.publish("host", [host.pk])
@@ -158,18 +146,6 @@ def beat_seconds() -> float:
     return max(0.5, min(10.0, float(settings.FARM_LEASE) / 6))
 
 
-def held_of(body: Mapping[str, Any]) -> dict[int, list[int]]:
-    """What the worker says it holds: grant → attempts."""
-    held = body.get("held") or {}
-    try:
-        found = {int(grant): [int(one) for one in attempts] for grant, attempts in held.items()}
-    except (AttributeError, TypeError, ValueError) as wrong:
-        raise Invalid("held must be a dictionary of grants, each with its list of attempts", field="held") from wrong
-    if any(abs(number) >= 2**63 for grant, attempts in found.items() for number in (grant, *attempts)):
-        raise Invalid("grants and attempts are numbers of at most 63 bits", field="held")
-    return found
-
-
 def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[int]:
     """Closes the grants that the worker lost; answers those that go on."""
     returning.take_up(host, held, now)
@@ -177,7 +153,7 @@ def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[i
     lost = [grant for grant in known if grant.pk not in held]
     placements.close(lost, Ending.LOST, now=now)
     kept = [grant for grant in known if grant.pk in held]
-    frames = sum(give_back_unheld(grant, held[grant.pk], Ending.LOST, now) for grant in kept)
+    frames = sum(signs.give_back_unheld(grant, held[grant.pk], Ending.LOST, now) for grant in kept)
     if lost or frames:
         beside = f" and {frames} frames" if frames else ""
         effect = f"its worker started anew without {len(lost)} subjobs{beside}, which went back to the queue"
@@ -188,100 +164,12 @@ def _keep(host: HostRow, held: Mapping[int, list[int]], now: datetime) -> list[i
     return [grant.pk for grant in kept]
 
 
-def give_back_unheld(grant: GrantRow, held: Iterable[int], ending: Ending, now: datetime) -> int:
-    """Items that the farm gave the grant and the worker does not know: the answer was lost, or it gave them back.
-
-    How many there were.
-    """
-    mine = [Status.PENDING, Status.RUNNING, Status.SUSPENDED]
-    where = Q(grant_id=grant.pk) & ~Q(attempt_id__in=list(held))
-    items = work.take(grant.job_id, frm=mine, where=where)
-    if items:
-        work.interrupt(items, ending, now=now)
-        work.turn(grant.job_id, items, Status.PENDING, now=now)
-        events.publish("wake", [])
-    return len(items)
-
-
-class Heard(NamedTuple):
-    """When a request of a worker was heard, by the database's clock, and whether it had said that it is in trouble."""
-
-    at: datetime
-    troubled: bool
-
-
-_HEARD = """
-UPDATE host SET seq = {kind[0]}, seen = {now}, load_cpu = {kind[1]}, load_memory = {kind[1]}
-WHERE id = {kind[0]} AND session = {kind[2]} AND seq <= {kind[0]} AND state = 'active' RETURNING seen, reason{also}
-"""
-_KINDS = ("%s::bigint", "%s::float8", "%s::text")
-_HEARD_POSTGRES = _HEARD.format(kind=_KINDS, now="clock_timestamp()", also=f", {BY_INDEX}")
-_HEARD_SQLITE = _HEARD.format(kind=("%s", "%s", "%s"), now="%s", also="")
-
-
-def heard(host_id: int, session: str, seq: int, load: Any) -> Heard:
-    """The sign of life of one request, with the host's row locked; refuses as `speak` does."""
-    now = None if on_postgres() else clock()
-    at = [] if now is None else [connection.ops.adapt_datetimefield_value(now)]
-    found = ask(_HEARD_SQLITE if at else _HEARD_POSTGRES, [seq, *at, *hostfacts.load(load), host_id, session, seq])
-    if not found:  # it was away, or is to be refused with the reason
-        now = clock()
-        return Heard(now, speak(host_id, session, seq, now, load).reason.startswith(TROUBLE))
-    return Heard(now or found[0][0], found[0][1].startswith(TROUBLE))
-
-
-def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:
-    """The host's row, locked, if this is its worker and its newest request; the sign of life is noted."""
-    host = locked(HostRow.objects.filter(pk=host_id)).get()
-    if host.session != session:
-        raise WrongSession(f"another worker speaks for {host.name} now: this one ends")
-    if seq < host.seq:
-        raise OldRequest(f"request {seq} comes after {host.seq}: drop it")
-    back = host.state != HostState.ACTIVE
-    host.seq, host.seen, host.state = seq, now, HostState.ACTIVE
-    host.load_cpu, host.load_memory = hostfacts.load(load)
-    host.save(update_fields=["seq", "seen", "state", "load_cpu", "load_memory"])
-    if back:
-        callbacks.hear_hosts([host.name], "up")
-        events.publish("host", [host.pk])
-    return host
-
-
 def _note_ended(host: HostRow, ended: Any, now: datetime) -> None:
     """What a worker had to end of the one before it: those frames may have left half a picture."""
     if isinstance(ended, int) and ended > 0:
         with acting.acting_as(acting.FARM):
             effect = f"its last worker was killed: {ended} processes that it had left running were ended"
             history.record("up", now=now, host=host.name, effect=effect)
-
-
-def trouble(host: HostRow, told: Any) -> None:
-    """What keeps its worker from taking work is the host's reason, unless an operator gave one. The row is locked."""
-    sentence = f"{TROUBLE}{told}".replace("\x00", "")[:200] if told else ""
-    if host.reason != sentence and (not host.reason or host.reason.startswith(TROUBLE)):
-        host.reason = sentence
-        host.save(update_fields=["reason"])
-        events.publish("host", [host.pk])
-
-
-def goodbye(host: HostRow, now: datetime) -> None:
-    """Its worker ends: the host is down at once and not after a lease. Called with the row locked, after a sync.
-
-    The session ends with it, so that a beat which comes later does not bring the host back.
-    """
-    grants = list(GrantRow.objects.filter(host_id=host.pk, ended__isnull=True))
-    placements.close(grants, Ending.LOST, now=now)
-    host.state, host.session, host.updated = HostState.DOWN, "", now
-    held = host.locked or host.banned or host.drain or host.lock_slots
-    host.reason = host.reason if held else "its worker was stopped"
-    host.save(update_fields=["state", "session", "reason", "updated"])
-    with acting.acting_as(acting.FARM):
-        history.record("down", now=now, host=host.name, effect="its worker was stopped")
-    callbacks.hear_hosts([host.name], "down")
-    for grant in grants:
-        folding.soon(grant.job_id)
-    events.publish("host", [host.pk])
-    events.publish("wake", [])
 
 
 BEATS = 5000

@@ -29,9 +29,10 @@ DOORS = (
     *("permissions", "history", "tokens", "locks", "listing", "views", "reasons", "queries", "diskspace", "logs"),
     *("progress", "thumbnails"),
     *("control", "filling", "positions", "links", "callbacks", "folding", "failures", "verbs", "precedence"),
-    *("dependencies", "alike", "submission", "archiving", "hostfacts", "returning", "hosts", "samples", "wrangling"),
-    *("looping", "hostcare", "draining", "resources", "waiting", "rousing", "orders", "preference", "dispatch"),
-    *("requests", "backend", "runs", "firings", "logkeeping", "measures", "restoring", "housekeeping", "seeding"),
+    *("dependencies", "alike", "submission", "archiving", "hostfacts", "returning", "signs", "hosts", "samples"),
+    *("wrangling", "looping", "hostcare", "draining", "resources", "waiting", "rousing", "orders", "preference"),
+    *("dispatch", "requests", "backend", "runs", "firings", "logkeeping", "measures", "restoring", "housekeeping"),
+    *("seeding",),
 )
 EDGES = ("qb", "tasks", "apps", "admin", "worker")
 ORDER = (*CLIENT_WORDS, *SERVER_WORDS, *ROWS, *NEWS, *DOORS, *EDGES)

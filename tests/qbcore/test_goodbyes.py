@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qbcore import backend, hosts, queries, submission
+from qbcore import backend, hosts, queries, signs, submission
 from qbcore.models import AttemptRow, GrantRow, HistoryRow, HostRow, WorkRow
 from qbcore.states import Ending, Status
 from tests.hand import FOUR_FRAMES, Hand
@@ -45,7 +45,7 @@ def test_a_goodbye_that_is_repeated_changes_nothing() -> None:
     hand = Hand()
     hand.sync(leaving=True)
     before = effects("render-01")
-    with pytest.raises(hosts.WrongSession):
+    with pytest.raises(signs.WrongSession):
         backend.sync(hand.id, {"session": hand.session, "seq": hand.seq, "held": {}, "leaving": True})
     assert effects("render-01") == before
 
