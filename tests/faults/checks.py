@@ -15,6 +15,7 @@ from tests.faults.ledger import Deed, Deeds
 from tests.faults.stack import Stack
 
 AGAIN = ("retry", "retrywork", "requeue", "requeuework")
+LONGEST = 600.0  # seconds, more than any round takes
 TALLIES = [status.word for status in Status]
 
 
@@ -32,6 +33,7 @@ class Attempt:
     exit_code: int | None
     message: str
     key: str
+    seconds: float
 
 
 class Rest:
@@ -44,7 +46,7 @@ class Rest:
         deeds = stack.ledger.read()
         mine = {number: deed for number, deed in deeds.by_attempt.items() if deed.job in self.names}
         self.deeds = Deeds(mine, deeds.by_frame, [number for number in deeds.twice if number in mine])
-        columns = "id, job_id, pos, frame, host_name, ending, reported, exit_code, message, error_key"
+        columns = "id, job_id, pos, frame, host_name, ending, reported, exit_code, message, error_key, seconds"
         rows = stack.rows(f"SELECT {columns} FROM attempt WHERE job_id IN ({self.ids}) ORDER BY id")
         self.attempts = {row[0]: Attempt(*row) for row in rows}
         self.work = stack.rows(f"SELECT job_id, pos, name, status, losses FROM work WHERE job_id IN ({self.ids})")
@@ -130,6 +132,11 @@ def truth(rest: Rest) -> Iterator[str]:
     yield from _once(rest)
 
 
+def times(rest: Rest) -> Iterator[str]:
+    """No attempt took longer than its round or less than nothing, whatever its worker's wall clock showed."""
+    yield from (f"the time of {row}" for row in rest.attempts.values() if not 0 <= row.seconds < LONGEST)
+
+
 def _once(rest: Rest) -> Iterator[str]:
     """A frame is complete once, and once more for each time that somebody asked for it."""
     asked = Counter(job for verb, job in rest.jobs.changed if verb in AGAIN)
@@ -194,4 +201,4 @@ def runs(rest: Rest) -> Iterator[str]:
     yield from (f"run {run} stands {count} times in the history of job {job}" for (run, job), count in lines.items() if count > 1)  # fmt: skip  # noqa: E501
 
 
-LOOKS = (statuses, tallies, places, truth, logs, past, runs)
+LOOKS = (statuses, tallies, places, truth, times, logs, past, runs)

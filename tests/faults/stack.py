@@ -1,4 +1,4 @@
-"""The production stack whose parts the rounds break, with a network and a disk of its own for each worker."""
+"""The production stack whose parts the rounds break; each worker has a network, a disk and a clock of its own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import redis
 from tests.e2e.farms import fetch
 from tests.e2e.processes import ProductionFarm
 from tests.e2e.programs import Program, carrying
+from tests.faults import clocks
+from tests.faults.clocks import Clock
 from tests.faults.ledger import Ledger
 from tests.faults.operator import Operator
 from tests.faults.proxy import Proxy, Weather
@@ -30,13 +32,14 @@ WORKERS = 3
 class Stack(ProductionFarm):
     """Two web processes, Celery, two housekeepers and three workers, each behind a proxy.
 
-    As root each worker's state folder is a small disk of its own.
+    As root each worker's state folder is a small disk of its own; with libfaketime each has a wall clock of its own.
     """
 
     def __init__(self, folder: Path, postgres: Postgres, redis_server: Redis, seed: int) -> None:
         self._rng = random.Random(seed)
         self.proxies: dict[str, Proxy] = {}
         self.disks: dict[str, Path] = {}
+        self.clocks: dict[str, Clock] = {}
         self.postgres, self.redis = postgres, redis_server
         super().__init__(
             folder, postgres, redis_server, workers=WORKERS, slots=3, FARM_LEASE=str(LEASE), FARM_SLICE="10"
@@ -52,6 +55,9 @@ class Stack(ProductionFarm):
         self.proxies[name] = proxy
         made.command[made.command.index("--supervisor") + 1] = proxy.url
         self._mount(name)
+        if clocks.LIBRARY:
+            self.clocks[name] = Clock(self.folder / f"{name}-clock")
+            made.env |= self.clocks[name].env
         return made
 
     def _mount(self, name: str) -> None:
@@ -75,6 +81,11 @@ class Stack(ProductionFarm):
     def free_disk(self, name: str) -> None:
         if name in self.disks:
             (self.disks[name] / "filler").unlink(missing_ok=True)
+
+    def set_clock(self, name: str, ahead: int) -> None:
+        """The worker's wall clock jumps: so many seconds before the true time, or behind it."""
+        if name in self.clocks:
+            self.clocks[name].show(ahead)
 
     def start(self) -> None:
         super().start()
@@ -102,6 +113,7 @@ class Stack(ProductionFarm):
         for name, proxy in self.proxies.items():
             proxy.weather = Weather()
             self.free_disk(name)
+            self.set_clock(name, 0)
         for server in (self.postgres, self.redis):
             if server.process is None:
                 server.start()
@@ -126,6 +138,8 @@ class Stack(ProductionFarm):
             self.heal()
             super().stop()
         finally:
+            for one in self.workers:
+                forget_clock(one)
             for proxy in self.proxies.values():
                 proxy.stop()
             for disk in self.disks.values():
@@ -138,4 +152,11 @@ def revive(one: Program) -> None:
     if one.alive:
         one.signal(signal.SIGCONT)
     else:
+        forget_clock(one)
         one.start()
+
+
+def forget_clock(one: Program) -> None:
+    """Removes what a dead worker's clock left behind."""
+    if one.code is not None:
+        clocks.forget(one.pid)

@@ -11,7 +11,7 @@ from tests.e2e.programs import Program
 from tests.faults.proxy import Weather
 from tests.faults.stack import LEASE, WORKERS, Stack, revive
 
-WEBS, HOUSEKEEPERS = 2, 2
+HOUR, DAY = 3600, 86400  # seconds
 
 
 @dataclass(frozen=True)
@@ -92,22 +92,28 @@ def start_redis(stack: Stack, _: str) -> None:
         stack.redis.start()
 
 
+def clock(ahead: int) -> Callable[[Stack, str], None]:
+    return lambda stack, name: stack.set_clock(name, ahead)
+
+
 def nothing(stack: Stack, _: str) -> None:
     """It passes by itself."""
 
 
-def freeze_supervisor(stack: Stack, _: str) -> None:
-    for one in stack.supervisor():
-        freeze(stack, one.name)
+def freeze_all(stack: Stack, names: str) -> None:
+    for name in TOGETHER[names]:
+        freeze(stack, name)
 
 
-def wake_supervisor(stack: Stack, _: str) -> None:
-    for one in stack.supervisor():
-        revive(one)
+def wake_all(stack: Stack, names: str) -> None:
+    for name in TOGETHER[names]:
+        wake(stack, name)
 
 
 RENDERS = tuple(f"render{number}" for number in range(WORKERS))
-SERVING = ("web0", "web1", "celery", "housekeeping", "housekeeping2")
+WEBS = ("web0", "web1")
+SERVING = (*WEBS, "celery", "housekeeping", "housekeeping2")
+TOGETHER = {"supervisor": SERVING, "webs": WEBS}
 KINDS = {
     "kill": Kind(6, SERVING, 3.0, kill, wake),
     "kill-worker": Kind(5, RENDERS, LEASE * 1.5, kill, wake),
@@ -121,16 +127,24 @@ KINDS = {
     "postgres": Kind(4, ("postgres",), 2.0, stop_postgres, start_postgres),
     "redis": Kind(3, ("redis",), 3.0, stop_redis, start_redis),
     "flushall": Kind(2, ("redis",), 0.1, lambda stack, _: stack.flush_redis(), nothing),
+    "clock-ahead": Kind(1, RENDERS, 8.0, clock(HOUR), clock(0)),
+    "clock-behind": Kind(1, RENDERS, 8.0, clock(-HOUR), clock(0)),
+    "clock-days-ahead": Kind(1, RENDERS, 8.0, clock(3 * DAY), clock(0)),
+    "clock-days-behind": Kind(1, RENDERS, 8.0, clock(-3 * DAY), clock(0)),
 }
-SILENCE = Kind(0, ("supervisor",), LEASE * 3, freeze_supervisor, wake_supervisor)
-"""The supervisor is away for three leases: one round in eight, because it takes long."""
+LONG = {
+    "silence": Kind(0, ("supervisor",), LEASE * 3, freeze_all, wake_all),
+    "deafness": Kind(0, ("webs",), LEASE * 3, freeze_all, wake_all),
+}
+"""All of the supervisor is away for three leases, or what hosts speak to: one round in eight each, as it takes long."""
 
 
 def draw(rng: random.Random, seconds: float, count: int) -> list[Trouble]:
     """So many troubles in the order of their beginnings; no target has two at a time."""
     found: list[Trouble] = []
-    if rng.random() < 1 / 8:
-        found.append(Trouble(rng.uniform(1, seconds / 2), SILENCE.longest, "silence", "supervisor"))
+    for name, kind in LONG.items():
+        if not found and rng.random() < 1 / 8:
+            found.append(Trouble(rng.uniform(1, seconds / 2), kind.longest, name, kind.targets[0]))
     names = list(KINDS)
     for name in rng.choices(names, [KINDS[name].weight for name in names], k=count):
         kind = KINDS[name]
@@ -142,14 +156,18 @@ def draw(rng: random.Random, seconds: float, count: int) -> list[Trouble]:
 
 
 def _clash(one: Trouble, other: Trouble) -> bool:
-    same = one.target == other.target or (other.target == "supervisor" and one.target in SERVING)
-    return same and one.at < other.at + other.lasts and other.at < one.at + one.lasts
+    same = set(_parts(one.target)) & set(_parts(other.target))
+    return bool(same) and one.at < other.at + other.lasts and other.at < one.at + one.lasts
+
+
+def _parts(target: str) -> tuple[str, ...]:
+    return TOGETHER.get(target, (target,))
 
 
 def steps(troubles: list[Trouble]) -> Iterator[tuple[float, str, Callable[[Stack], None]]]:
     """Beginnings and ends: when, what to say, what to do."""
     for one in troubles:
-        kind = SILENCE if one.kind == "silence" else KINDS[one.kind]
+        kind = (LONG | KINDS)[one.kind]
         yield one.at, f"{one.kind} {one.target}", _bound(kind.begin, one.target)
         yield one.at + one.lasts, f"{one.kind} {one.target} is over", _bound(kind.end, one.target)
 
