@@ -42,7 +42,7 @@ def farm(
 @pytest.fixture(autouse=True)
 def all_is_well(farm: ProductionFarm) -> None:
     farm.until(lambda: farm.ready(0) and farm.ready(1), "all parts are well again")
-    farm.until(lambda: silence(farm, "min") < LEASE / 2, "all workers were heard of lately")
+    farm.until(lambda: silence(farm) < LEASE / 2, "all workers were heard of lately")
 
 
 def render(farm: ProductionFarm, cmdline: str, frames: str, **more: object) -> int:
@@ -85,20 +85,23 @@ def test_a_frame_of_a_killed_worker_is_rendered_again_and_both_attempts_stand_in
     farm.until(lambda: gone(left_behind), "the worker that comes back ends what the killed one left")
 
 
+@pytest.mark.parametrize("away", ["all of it", "what hosts speak to"])
 def test_a_frame_that_renders_through_an_outage_of_the_supervisor_is_not_rendered_twice(
-    farm: ProductionFarm, tmp_path: Path
+    farm: ProductionFarm, tmp_path: Path, away: str
 ) -> None:
-    """All of the supervisor is stopped for three leases; the frame ends while nobody can be told."""
+    """For three leases; the frame ends while nobody can be told. While there is no web process others keep house."""
     marks, go = tmp_path / "marks", tmp_path / "go"
     job = render(farm, f"echo QB_FRAME_NUMBER >> {marks}; until test -e {go}; do sleep 0.1; done; echo done", "1-2")
     farm.until(lambda: marks.exists() and len(marks.read_text().split()) >= 1, "a frame runs")
-    stopped = [*farm.webs, farm.housekeeping, farm.celery]
+    stopped = [*farm.webs, farm.housekeeping, farm.celery] if away == "all of it" else farm.webs
     for one in stopped:
         one.kill()
     workers = [one.pid for one in farm.workers]
-    farm.until(lambda: silence(farm, "max") > 3 * LEASE, "nobody was heard of for three leases")
+    began = reaped(farm)
+    farm.until(lambda: unheard(farm) > 3 * LEASE, "hosts could speak to nobody for three leases")
     go.touch()
     until(lambda: not processes_with(str(go)), "the frame has ended", programs=farm.workers)
+    assert (reaped(farm) > began) == (stopped == farm.webs), "housekeeping had its chance to give the hosts up"
     for one in stopped:
         one.start()
     farm.until(farm.ready, "the supervisor is back")
@@ -108,9 +111,19 @@ def test_a_frame_that_renders_through_an_outage_of_the_supervisor_is_not_rendere
     assert [one.pid for one in farm.workers if one.alive] == workers
 
 
-def silence(farm: ProductionFarm, of: str) -> float:
-    """Seconds since a host was heard of: the one heard of last (max) or longest ago (min)."""
-    return float(farm.rows(f"SELECT extract(epoch FROM now() - {of}(seen)) FROM host")[0][0])
+def reaped(farm: ProductionFarm) -> Any:
+    """When somebody last looked for silent hosts."""
+    return farm.rows("SELECT ticked FROM duty WHERE name = 'reap'")[0][0]
+
+
+def unheard(farm: ProductionFarm) -> float:
+    """Seconds since a process served that hosts can speak to."""
+    return float(farm.rows("SELECT extract(epoch FROM now() - ticked) FROM duty WHERE name = 'serving'")[0][0])
+
+
+def silence(farm: ProductionFarm) -> float:
+    """Seconds since each of the hosts was heard of."""
+    return float(farm.rows("SELECT extract(epoch FROM now() - min(seen)) FROM host")[0][0])
 
 
 def processes_with(text: str) -> list[int]:
