@@ -35,6 +35,7 @@ import secrets
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF
@@ -197,14 +198,16 @@ def database() -> dict[str, Any]:
     }
 
 
+def channel_layers(redis: str) -> dict[str, dict[str, Any]]:
+    """Redis publishes to all of its databases at once: the number in its address tells farms that share one apart."""
+    if not redis:
+        return {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    config = {"hosts": [redis], "prefix": f"farm{urlsplit(redis).path.strip('/') or 0}"}
+    return {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": config}}
+
+
 DATABASES = {"default": database()}
-CHANNEL_LAYERS = {
-    "default": (
-        {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
-        if REDIS_URL
-        else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
-    )
-}
+CHANNEL_LAYERS = channel_layers(REDIS_URL)
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "bulk"

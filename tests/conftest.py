@@ -7,14 +7,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import pytest
+from django.conf import settings as django
 from django.test import override_settings
 from hypothesis import HealthCheck, settings
 
+from farm.settings import channel_layers
 from qbcore import dispatch, filling, firings, folding, logs
-from tests import servers
+from tests import servers, skips
 
 # A test must not read the credentials of the person who runs it, nor touch or talk to their farm.
 HOME = tempfile.mkdtemp(prefix="qbfarm-home-")
@@ -39,22 +41,19 @@ def on_postgres() -> bool:
     return os.environ.get("DATABASE_URL", "").startswith("postgres")
 
 
-def missing(what: str) -> NoReturn:
-    """Skips the test, or fails it where nothing may be skipped (CI=true)."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI=true needs every real program: {what}", pytrace=False)
-    pytest.skip(what)
-
-
 def installed(name: str, package: str) -> str:
     try:
         return servers.program(name, package=package)
     except servers.MissingProgramError as error:
-        missing(str(error))
+        pytest.skip(str(error))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database-only", action="store_true", help="run only the tests that touch a database")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(skips)
 
 
 def touches_database(item: pytest.Item) -> bool:
@@ -87,8 +86,18 @@ def farm_data() -> Iterator[Path]:
     """The folder where the farm under test keeps logs and archives (settings were read before this file was)."""
     folder = Path(HOME) / "data"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with override_settings(FARM_DATA=folder):
+    with override_settings(FARM_DATA=folder, **own_redis()):
         yield folder
+
+
+def own_redis() -> dict[str, Any]:
+    """Processes of tests that run beside each other (xdist) have a database of Redis each, and its hints."""
+    if not django.REDIS_URL:
+        return {}
+    server, _, _ = django.REDIS_URL.rpartition("/")
+    url = f"{server}/{os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')}"
+    os.environ["REDIS_URL"] = url  # what a test starts talks there, too
+    return {"REDIS_URL": url, "CELERY_BROKER_URL": url, "CHANNEL_LAYERS": channel_layers(url)}
 
 
 @pytest.fixture(scope="session")
