@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from qbcore import dispatch, events, failures, folding, progress, returning, signs, views, wrangling
+from qbcore import dispatch, events, failures, folding, progress, returning, signs, thumbnails, views, wrangling
 from qbcore.control import placed, placements, statements
 from qbcore.control.attempts import Report, Said
 from qbcore.control.batches import Frame, Held
@@ -24,7 +24,7 @@ from qbcore.errors import Invalid
 from qbcore.jobspec import loops
 from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow
 from qbcore.permissions import attempt_token
-from qbcore.requests import ids_of, report_of, rows_of, whole
+from qbcore.requests import ids_of, report_of, rows_of, shown_of, whole
 from qbcore.rousing import rousing
 from qbcore.states import Ending, Status
 from qbcore.waiting import waiting
@@ -125,6 +125,8 @@ class Round:
             self.answer["next"] = 0  # what came back has its turn once the fold has counted it
         elif self.body.get("room"):
             self._starts()
+        if self.body.get("shown") and (wrote := thumbnails.wrote(self.host, shown_of(self.body))):
+            self.answer["wrote"] = wrote
         if not self.open and self.row.drain and (asked := returning.asked(self.row)):
             self.answer["asked"] = asked
         for job in self.touched:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import JSONField, Q, Value
 
-from qbcore import acting, events, folding, views, wrangling
+from qbcore import acting, events, folding, thumbnails, views, wrangling
 from qbcore.control import loops, work
 from qbcore.control.attempts import Report
 from qbcore.control.flights import UNIT
@@ -225,6 +225,8 @@ def _report(
     if job is not None and subjob is not None and mine:
         ended = loops.end(job, item, becomes, now=now, written=written, result=result)
         watched = ended if wrangling.watches(job) else None
+        if ended is not None and becomes == Status.COMPLETE:
+            thumbnails.note(attempt.pk, ended.pk, result)
         _tell(job.pk)
     return _item(rows.get(), attempt), watched
 

@@ -39,6 +39,17 @@ def ids_of(body: Mapping[str, Any], key: str) -> list[int]:
     return rows
 
 
+def shown_of(body: Mapping[str, Any]) -> dict[int, int]:
+    """Programs whose files the worker asks for, each with the last item that it was told of."""
+    shown = body.get("shown")
+    if not isinstance(shown, Mapping):
+        raise Invalid("shown must be a dictionary of attempts", field="shown")
+    try:
+        return {whole({"shown": int(key)}, "shown"): whole({"shown": item}, "shown") for key, item in shown.items()}
+    except ValueError as wrong:
+        raise Invalid("shown names attempts by their numbers", field="shown") from wrong
+
+
 def report_of(line: Any, number: int) -> tuple[int, Report]:
     """One report, checked field by field."""
     if not isinstance(line, Mapping):

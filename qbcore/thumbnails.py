@@ -6,10 +6,11 @@ What comes is taken for a stranger's: it is read as a picture, whole, within the
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
+from typing import Any
 
 from django.conf import settings
 from PIL import Image
@@ -17,6 +18,7 @@ from PIL import Image
 from qbcore import acting, events
 from qbcore.errors import Conflict, Invalid, NotFound, QubeError, Refused
 from qbcore.fields import UNSTORABLE
+from qbcore.listing import outputs
 from qbcore.models import AttemptRow, JobRow, ThumbnailRow
 from qbcore.permissions import may
 from qbcore.writing import clock, writing
@@ -32,6 +34,10 @@ LARGEST_SIDE = 1_000_000
 KINDS = {"JPEG": "image/jpeg", "PNG": "image/png"}
 HINT = "thumbnail"
 SLICE = 2000
+LATEST = 16
+"""Items of one program whose files its worker is told of: one that falls behind drops older ones anyway."""
+LONGEST_TOLD = 4096
+"""Characters of the paths of one item that its worker is told."""
 
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
@@ -178,6 +184,29 @@ def _lines(job: int, rows: Iterable[ThumbnailRow]) -> list[Thumbnail]:
         )
         for row in found
     ]  # fmt: skip
+
+
+def note(program: int, item: int, result: Any) -> None:
+    """Keeps for the program's worker which files an item named: both are attempts. The program's subjob is locked."""
+    paths, room = [], LONGEST_TOLD
+    for line in outputs.read(result):
+        room -= len(line.path)
+        if not line.missing and room >= 0:
+            paths.append(line.path)
+    if paths:
+        row = AttemptRow.objects.filter(pk=program)
+        before = row.values_list("wrote", flat=True).first() or []
+        row.update(wrote=[*before[1 - LATEST :], [item, paths[:MOST]]])
+
+
+def wrote(host: int, known: Mapping[int, int]) -> dict[str, dict[str, list[str]]]:
+    """What items of programs on *host* wrote, {program: {item: paths}}, oldest first.
+
+    *known* names each program's last item that the worker was told of, so an answer that was lost comes again.
+    """
+    rows = AttemptRow.objects.filter(pk__in=known, host_id=host, wrote__isnull=False).values_list("pk", "wrote")
+    found = {str(pk): {str(item): paths for item, paths in told or () if item > known[pk]} for pk, told in rows}
+    return {program: items for program, items in found.items() if items}
 
 
 @writing

@@ -97,6 +97,11 @@ class Migration(migrations.Migration):
             field=models.SmallIntegerField(null=True),
         ),
         migrations.AddField(
+            model_name='attemptrow',
+            name='wrote',
+            field=models.JSONField(null=True),
+        ),
+        migrations.AddField(
             model_name='grantrow',
             name='logs',
             field=models.CharField(blank=True, default='', max_length=8),

@@ -135,6 +135,7 @@ class AttemptRow(models.Model):
     error_key = models.TextField(default="")
     overdue = models.BooleanField(default=False)  # its timeout was announced
     progress = models.SmallIntegerField(null=True)  # percent, as its output says
+    wrote = models.JSONField(null=True)  # of a program: which files its last items named, [[their attempt, paths], ...]
 
     class Meta:
         db_table = "attempt"

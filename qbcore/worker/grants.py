@@ -17,6 +17,7 @@ from qbcore.worker.jobtypes import SECTION, JobType
 from qbcore.worker.lineage import Lineage
 from qbcore.worker.outputs import Check, Outputs, Whereabouts
 from qbcore.worker.process import NotStarted, Place, Process, start
+from qbcore.worker.programs import Program
 from qbcore.worker.reports import Report
 from qbcore.worker.spool import Spool
 
@@ -102,6 +103,7 @@ class Grant:
         self.err = err
         self.queue: deque[Frame] = deque(given["frames"])
         self.running: Attempt | None = None
+        self.program: Program | None = None
         self.suspended = False
         self._held_up = False
         self._written = 0
@@ -233,6 +235,8 @@ class Grant:
         place = self._site.place(self.job, frame, self.out, self.err)
         command = self._site.command(self.job, frame)
         process = start(command, place, boot=self._site.boot, lineage=self._site.lineage)
+        if self.job["prototype"] in self._site.jobtypes and not frame.get("command"):
+            self.program = Program(frame["attempt"], place.cwd, place.account, self._site.outputs)
         return Attempt(frame, process, out, err, place)
 
     def _limit(self, attempt: Attempt) -> None:

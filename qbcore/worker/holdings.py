@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from qbcore.worker import programs
 from qbcore.worker.disk import Disk
 from qbcore.worker.grants import Attempt, Grant, Site
 from qbcore.worker.marks import Watch
@@ -73,6 +74,8 @@ class Holdings:
         }
         if self._disk.trouble:
             body["trouble"] = self._disk.trouble
+        if shown := programs.shown(grant.program for grant in self.grants.values()):
+            body["shown"] = shown
         return body, said
 
     def _held(self, grants: list[Grant], untold: dict[int, list[int]]) -> dict[str, list[int]]:
@@ -84,6 +87,7 @@ class Holdings:
         """`sent`: when the request that was answered went out."""
         self._sure = sent
         self.reports.accept(answer.get("accepted", ()))
+        programs.take((grant.program for grant in self.grants.values()), answer)
         self._parting -= said.gone
         for number in said.gone & self.grants.keys():
             self._forget(self.grants[number])

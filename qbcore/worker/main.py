@@ -142,9 +142,11 @@ def _work(folder: StateFolder, options: Namespace, people: Accounts) -> Worker:
     env = account_environment(os.environ, address.url)
     lineage = Lineage(mark_of(folder.path))
     lineage.adopt()
-    painter = Painter(_roots(options.output_roots))
+    roots = _roots(options.output_roots)
+    painter = Painter(roots)
+    outputs = Outputs(painter.offer if roots else None)
     limit = options.spool_limit * MB
-    site = Site(env, home(env), boot(), welcome.paths, types, lineage, people, limit, Outputs(painter.offer))
+    site = Site(env, home(env), boot(), welcome.paths, types, lineage, people, limit, outputs)
     painter.begin(Client(address, known.token))
     return Worker(folder, address, known.token, welcome, site, standing)
 

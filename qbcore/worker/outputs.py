@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from qbcore.commands import expand, frame_padding, frame_values
 from qbcore.errors import QubeError
@@ -41,7 +41,12 @@ PROGRAM = [sys.executable, "-I", str(Path(filefacts.__file__).resolve())]
 SEEN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 Report = dict[str, Any]
-Named = Callable[[int, list[str], Account | None], None]
+
+
+class Named(Protocol):
+    """Hears which files an attempt wrote, and as whom if not as the worker; relative ones lie in *cwd*."""
+
+    def __call__(self, attempt: int, paths: list[str], account: Account | None = None, cwd: str = "") -> None: ...
 
 
 @dataclass
@@ -101,6 +106,16 @@ class Outputs:
         self._named = named
         self._asked: queue.SimpleQueue[Check] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+
+    @property
+    def shows(self) -> bool:
+        """Whether anybody wants to hear of files."""
+        return self._named is not None
+
+    def show(self, attempt: int, paths: list[str], account: Account | None, cwd: str) -> None:
+        """The files of an attempt that the supervisor knows already."""
+        if self._named:
+            self._named(attempt, paths, account, cwd)
 
     def check(
         self,

@@ -41,10 +41,13 @@ SEEN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "OMP_NUM_THRE
 
 @dataclass(frozen=True)
 class File:
-    """One file that an attempt wrote: its how manieth; and as whom, if not as the worker."""
+    """One file that an attempt wrote: its how manieth, as it was named and where it lies; and as whom, if not as the
+    worker.
+    """
 
     attempt: int
     number: int
+    name: str
     path: str
     account: Account | None = None
 
@@ -80,13 +83,15 @@ class Painter(threading.Thread):
             self._client = client
             self.start()
 
-    def offer(self, attempt: int, paths: list[str], account: Account | None = None) -> None:
-        """The files of an attempt that the supervisor knows. Never waits."""
+    def offer(self, attempt: int, paths: list[str], account: Account | None = None, cwd: str = "") -> None:
+        """The files of an attempt that the supervisor knows; relative ones lie in *cwd*. Never waits."""
         if self._client is None:
             return
         wanted = [path for path in paths if Path(path).suffix.lower() in KINDS][:OF_ONE]
         with self._changed:
-            self._files.extend(File(attempt, number, path, account) for number, path in enumerate(wanted))
+            self._files.extend(
+                File(attempt, number, name, str(Path(cwd, name)), account) for number, name in enumerate(wanted)
+            )
             while len(self._files) > WAITING:
                 self._files.popleft()
                 self._dropped += 1
@@ -114,7 +119,7 @@ class Painter(threading.Thread):
 
     def _send(self, file: File, drawn: Drawn) -> None:
         assert self._client is not None
-        query = urlencode({"width": drawn.width, "height": drawn.height, "path": file.path})
+        query = urlencode({"width": drawn.width, "height": drawn.height, "path": file.name})
         for pause, _ in zip(pauses(), range(TRIES), strict=False):
             try:
                 self._client.put(f"thumbnail/{file.attempt}/{file.number}?{query}", drawn.data)

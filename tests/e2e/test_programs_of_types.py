@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,19 @@ while (work := qb.requestwork())["status"] in ("running", "waiting"):
     qb.reportwork(work)
 qb.reportjob(work["status"])
 """
+PAINTER = """
+import os, subprocess, qb
+from PIL import Image
+package = qb.jobobj()["package"]
+while (work := qb.requestwork())["status"] == "running":
+    paths = [f"{work['name']}.png", f"{package['folder']}/{work['name']}.exr"]
+    Image.new("RGB", (640, 360), "teal").save(paths[0])
+    if package["oiiotool"]:
+        subprocess.run([package["oiiotool"], paths[0], "-d", "half", "-o", paths[1]], check=True)
+    work["status"], work["resultpackage"] = "complete", {"outputPaths": ",".join(paths)}
+    qb.reportwork(work)
+qb.reportjob(work["status"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +52,14 @@ def farm(
 ) -> Iterator[ProductionFarm]:
     """One web process and two workers that know the type `patient`."""
     folder = tmp_path_factory.mktemp("programs")
-    (folder / "types" / "patient").mkdir(parents=True)
-    (folder / "types" / "patient" / "job.conf").write_text(CONF)
-    (folder / "types" / "patient" / "execute.py").write_text(PROGRAM)
+    for name, program in (("patient", PROGRAM), ("painter", PAINTER)):
+        (folder / "types" / name).mkdir(parents=True)
+        (folder / "types" / name / "job.conf").write_text(CONF)
+        (folder / "types" / name / "execute.py").write_text(program)
     made = ProductionFarm(folder, postgres_server, redis_server, webs=1, FARM_LEASE=LEASE)
     for one in made.workers:
         one.env["FARM_JOBTYPES"] = str(folder / "types")
+        one.env["FARM_OUTPUT_ROOTS"] = str(folder.parent)
     try:
         made.start()
         yield made
@@ -110,3 +126,17 @@ def test_flight_checks_run_around_it_and_a_failing_one_keeps_it_from_running(
     assert logs == ["before\nwork\nafter\n" if prototype == "cmdline" else "before\nafter\n", "no room\n"]
     told = " ".join(row["comment"] for row in farm.api().hist(jobs[1]))
     assert "preflight 2 (echo no room; exit 3) ended with exit code 3" in told
+
+
+def test_pictures_that_items_of_a_program_wrote_are_shown(farm: ProductionFarm, tmp_path: Path) -> None:
+    tool = shutil.which("oiiotool") or ""
+    package = {"folder": str(tmp_path), "oiiotool": tool}
+    agenda = [{"name": str(number)} for number in range(1, 4)]
+    job = {"prototype": "painter", "agenda": agenda, "package": package, "cwd": str(tmp_path)}
+    number = int(farm.api().submit(job)[0]["id"])
+    wanted = {(name - 1, 0, f"{name}.png", 640, 360) for name in range(1, 4)}
+    if tool:  # without it the worker says so in its log: tests/qbcore/worker/test_picture.py
+        wanted |= {(name - 1, 1, f"{tmp_path}/{name}.exr", 640, 360) for name in range(1, 4)}
+    sql = f"SELECT pos, number, path, width, height FROM thumbnail WHERE job_id = {number}"
+    farm.until(lambda: set(farm.rows(sql)) == wanted, "every picture is shown", 60)
+    assert farm.api().job(number)["status"] == "complete"

@@ -74,6 +74,7 @@ class Supervisor:
         self.loads: list[Message] = []
         self.progress: list[dict[str, int]] = []  # over the websocket
         self.thumbnails: dict[str, bytes] = {}  # by "attempt/number?query"
+        self.wrote: dict[str, list[str]] = {}  # files of items that a program reported, by the items' attempts
         self.asked = ""
         self.problems: list[str] = []
         self.accepts = True
@@ -208,7 +209,8 @@ class Supervisor:
         if path == "sync":
             return self._sync(told)
         if path.startswith("thumbnail/"):
-            assert int(path.split("/")[1]) in {report["attempt"] for report in self.reports}, "its report comes first"
+            known = {*map(int, self.wrote), *(report["attempt"] for report in self.reports)}
+            assert int(path.split("/")[1]) in known, "its report comes first"
             self.thumbnails[f"{path.removeprefix('thumbnail/')}?{query}"] = told
             return 200, {"id": len(self.thumbnails)}
         return 200, self._log(path, int(query.removeprefix("offset=")), told)
@@ -248,6 +250,7 @@ class Supervisor:
             "drop": [number for some in told["held"].values() for number in some if number in self.drops],
             "accepted": [report["attempt"] for report in told["reports"]] if self.accepts else [],
             "next": self.next,
+            "wrote": dict.fromkeys(told.get("shown", ()), self.wrote) if self.wrote else {},
             **({"asked": self.asked} if self.asked else {}),
         }
 

@@ -136,6 +136,26 @@ def test_pictures_under_the_roots_get_thumbnails_and_no_others(
     assert "secret.png': it lies outside of the output roots" in host.log()
 
 
+def test_files_of_a_programs_items_get_thumbnails_while_it_runs(
+    supervisor: Supervisor, hosts: Callable[..., Host], roots: Path, tmp_path: Path
+) -> None:
+    kind = tmp_path / "types" / "painter"
+    kind.mkdir(parents=True)
+    (kind / "job.conf").write_text("[execute module]\nexecute_binding = Python\nexecute_library = execute.py\n")
+    (kind / "execute.py").write_text("import time\ntime.sleep(600)\n")
+    hosts("host", "--output-roots", str(roots), "--jobtypes", str(kind.parent)).start()
+    supervisor.submit("", prototype="painter", cwd=str(roots))
+    supervisor.until(supervisor.running)
+    [program] = map(str, supervisor.running())
+    supervisor.wrote = {"900": ["a.png", "notes.txt"], "901": ["../outside/secret.png", str(roots / "a.png")]}
+    supervisor.hint()
+    supervisor.until(lambda: len(supervisor.thumbnails) == 2)
+    supervisor.hint()
+    supervisor.until(lambda: supervisor.requests[-1]["shown"] == {program: 901})
+    told = {where.partition("?")[0]: parse_qs(where.partition("?")[2])["path"] for where in supervisor.thumbnails}
+    assert told == {"900/0": ["a.png"], "901/1": [str(roots / "a.png")]}, "under the names that the program gave"
+
+
 def test_without_roots_there_are_no_thumbnails(supervisor: Supervisor, host: Host, roots: Path) -> None:
     supervisor.submit("", "1", package={"cmdline": "true", "outputPaths": str(roots / "a.png")})
     supervisor.submit("", "2", package={"cmdline": "sleep 1", "outputPaths": str(roots / "a.png")})
@@ -143,3 +163,4 @@ def test_without_roots_there_are_no_thumbnails(supervisor: Supervisor, host: Hos
     host.signal(15)
     assert host.wait() == 0
     assert not supervisor.thumbnails and "thumbnail" not in host.log()
+    assert not any("shown" in request for request in supervisor.requests)
