@@ -47,7 +47,7 @@ PROCESS = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 SLICE = 2000
 SLOW = 5.0
 """Seconds that a busy machine may take from tick to tick without having been away."""
-HEARD = timedelta(seconds=0.8)
+HEARD = timedelta(seconds=1.8)
 """How old the note may be that somebody keeps house, before it is written anew."""
 TICK = 0.25
 
@@ -75,13 +75,19 @@ def _was_away() -> bool:
     now = clock()
     row = locked(DutyRow.objects.filter(name="heard")).first()
     if row is None or row.ticked is None or now - row.ticked > HEARD:
-        DutyRow.objects.update_or_create(name="heard", defaults={"ticked": now})
+        _note("heard", now)
     return row is None or row.ticked is None or now - row.ticked > _half_a_lease()
 
 
 def serves() -> None:
     """Noted by each process that workers can speak to, every few seconds: without one, their silence says nothing."""
-    DutyRow.objects.update_or_create(name="serving", defaults={"ticked": clock()})
+    _note("serving", clock())
+
+
+def _note(name: str, now: datetime) -> None:
+    """One statement, but for the first time: a farm at rest does little else."""
+    if not DutyRow.objects.filter(name=name).update(ticked=now):
+        DutyRow.objects.get_or_create(name=name, defaults={"ticked": now})
 
 
 def _nobody_serves() -> bool:
