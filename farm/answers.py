@@ -76,6 +76,9 @@ COMPONENTS: dict[str, Schema] = {
         fields_of(TEXT, "comment", "stamp") | fields_of(WHOLE, "timestamp", "jobid", "subid", "workid")
     ),
     "Log": record({"data": TEXT} | fields_of(WHOLE, "jobid", "subid", "fullsize")),
+    "LogNews": record(
+        fields_of(TEXT, "id", "next") | {"over": {"type": "boolean"}, "parts": {"type": "array", "items": THING}}
+    ),
     "Error": {
         "type": "object",
         "required": ["error"],
@@ -85,7 +88,12 @@ COMPONENTS: dict[str, Schema] = {
 
 _LOGS = ("stdout", "stderr", "log")
 _TEXTS: Schema = {"type": "array", "items": TEXT}
-_OF_ONE = dict.fromkeys(_LOGS, rows("Log")) | {"hist": rows("History"), "ping": THING, "validatejob": _TEXTS}
+_OF_ONE = dict.fromkeys(_LOGS, rows("Log")) | {
+    "log": {"type": "array", "items": any_of(ref("Log"), ref("LogNews"))},
+    "hist": rows("History"),
+    "ping": THING,
+    "validatejob": _TEXTS,
+}
 """Where the surface says less, or makes something else of what comes over the wire."""
 _BY_HINT: dict[str, Schema] = {
     "SubmitResult": rows("Job"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qbcore.ids import LARGEST_ID, parse_job_or_subjob, parse_work
+from qbcore.ids import LARGEST_ID, parse_job_or_subjob, parse_logged, parse_work
 
 Schema = dict[str, Any]
 
@@ -88,6 +88,7 @@ KINDS: dict[str, Kind] = {
 }
 NAMED = {kind.name: kind.schema for kind in KINDS.values() if kind.name} | IDS
 WORK = Kind("the id of a work item", {}, ref("WorkId"), parse=parse_work)
+LOGGED = Kind("an id", {}, any_of(ref("Id"), ref("WorkId")), parse=parse_logged)
 JOBS = Kind(
     "a job, or a list of jobs",
     any_of(OBJECT, {"type": "array"}),
@@ -101,6 +102,8 @@ OF_ONE: dict[tuple[str, str], Kind] = {
     ("submit", "jobs"): JOBS,
     ("submitcallback", "callback"): CALLBACKS,
     ("modify", "modifyParamDict"): CHANGES,
+    ("log", "jobid"): LOGGED,
+    ("log", "extraJobids"): LOGGED,
     ("jobinfo", "id"): KINDS["Id | None"],
     ("jobinfo", "filters"): KINDS["Mapping[str, Any] | None"],
     ("hostinfo", "filters"): KINDS["Mapping[str, Any] | None"],

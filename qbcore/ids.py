@@ -92,6 +92,12 @@ def parse_work(x: object) -> WorkId:
     return WorkId(int(found[1]), found[2])
 
 
+def parse_logged(x: object) -> JobId | SubjobId | WorkId:
+    """The id of whatever has a log: a job, a subjob or a work item. Raises BadId."""
+    is_work = isinstance(x, WorkId) or (isinstance(x, str) and ":" in x) or getattr(x, "KIND", "") == "work"
+    return parse_work(x) if is_work else parse_job_or_subjob(x)
+
+
 def flatten(ids: object) -> list[object]:
     """One flat list out of nested lists, comma lists of job ids, and single ids, in order.
 

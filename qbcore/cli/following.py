@@ -1,17 +1,18 @@
-"""Logs on the terminal: as they are, or as they grow until the job is over."""
+"""Logs on the terminal: as they are, or as they grow until the job or the frame is over."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from qbcore import surface
 from qbcore.cli.jobs import refuse_absent
 from qbcore.cli.presence import absent_jobs
 from qbcore.cli.printing import Printer
 from qbcore.errors import Invalid
+from qbcore.ids import parse_work
 
 PAUSE = 1.0
 PIECE = 1024 * 1024
@@ -21,11 +22,12 @@ CUT = "�"
 """What a character becomes of which only a part is there."""
 OVER = ("complete", "failed", "killed")
 Fetch = Callable[..., list[dict[str, Any]]]
+Log = TypeVar("Log")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("jobid", nargs="+", help="a job, or a subjob such as 250.0")
-    parser.add_argument("--follow", "-f", action="store_true", help="go on until the jobs are over")
+    parser.add_argument("jobid", nargs="+", help="a job, a subjob such as 250.0; of log also a frame: 250:7")
+    parser.add_argument("--follow", "-f", action="store_true", help="go on until the jobs or the frames are over")
     parser.add_argument("--pos", type=int, default=0, help="the first byte")
     parser.add_argument("--len", type=int, default=None, help="so many bytes of each")
 
@@ -34,13 +36,16 @@ def reader(name: str) -> Callable[[argparse.Namespace, Printer], int]:
     """The subcommand of stdout, stderr or log."""
 
     def run(given: argparse.Namespace, printer: Printer) -> int:
-        missing = absent_jobs(given.jobid)
-        if missing:
+        frames = [one for one in given.jobid if ":" in one] if name == "log" else []
+        jobs = [one for one in given.jobid if one not in frames]
+        if missing := absent_jobs([*jobs, *(parse_work(one).job for one in frames)]):
             return refuse_absent(missing, printer)
-        if given.follow and printer.as_json:
+        if (given.follow or frames) and printer.as_json:
             raise Invalid("a log that is followed is text", field="--json", hint="Leave it out.")
-        if given.follow:
-            _follow(("stdout", "stderr") if name == "log" else (name,), given, printer)
+        if name == "log" and (given.follow or frames):
+            _weave(given, printer)
+        elif given.follow:
+            _follow((name,), given, printer)
         elif printer.as_json:
             printer.show(getattr(surface, name)(*given.jobid, pos=given.pos, len=given.len))
         else:
@@ -58,6 +63,73 @@ def _print(fetch: Fetch, given: argparse.Namespace, printer: Printer) -> None:
         printer.raw(row["data"])
         if row["data"] and not row["data"].endswith("\n") and len(rows) > 1:
             printer.line("")
+
+
+class _Woven:
+    """Whole lines of both streams in the order of their coming; who wrote them is announced when that changes."""
+
+    def __init__(self, printer: Printer) -> None:
+        self._printer = printer
+        self._shown = ""
+        self._broken = ""  # whose line was begun and not ended yet: a very long one
+        self._lines: dict[str, dict[str, str]] = {}  # by log, by writer: what waits for the end of its line
+
+    def tell(self, log: str, part: Mapping[str, Any]) -> None:
+        head = _headline(log, part)
+        writer = f"{head}{part['stream']}"
+        lines = self._lines.setdefault(log, {})
+        for ended in [one for one in lines if not one.startswith(head)]:
+            self._rest(ended, lines.pop(ended))
+        self._print(writer, _whole_lines(lines, writer, part["data"]))
+
+    def end(self, log: str) -> None:
+        """Its last lines that nothing ended, each on a line of its own."""
+        for writer, rest in self._lines.pop(log, {}).items():
+            self._rest(writer, rest)
+
+    def _rest(self, writer: str, rest: str) -> None:
+        if rest or writer == self._broken:
+            self._print(writer, f"{rest}\n")
+
+    def _print(self, writer: str, text: str) -> None:
+        if not text:
+            return
+        head = writer.partition("\n")[0]
+        if self._broken not in ("", writer):
+            self._printer.line("")
+        if self._shown != head:
+            self._printer.line(head)
+        self._printer.raw(text)
+        self._shown, self._broken = head, "" if text.endswith("\n") else writer
+
+
+def _headline(log: str, part: Mapping[str, Any]) -> str:
+    job = log.replace(":", ".").split(".")[0]
+    frame = f" {part['frame']}" if part["frame"] else ""
+    again = f", try {part['number']}" if part["number"] > 1 else ""
+    return f"==> {job}.{part['subid']}{frame} on {part['host']}{again} <==\n"
+
+
+def _weave(given: argparse.Namespace, printer: Printer) -> None:
+    """Both streams as one log, until all that is named is over; without --follow what there is now."""
+    if given.pos or given.len is not None:
+        raise Invalid("a followed log begins at its beginning", field="--pos", hint="Leave --pos and --len out.")
+    woven, since = _Woven(printer), dict[str, str]()
+    while True:
+        rows = surface.log(*given.jobid, since=since)
+        for row in rows:
+            for part in row["parts"]:
+                woven.tell(row["id"], part)
+            if row["over"]:
+                woven.end(row["id"])
+        moved = any(row["next"] != since.get(row["id"], "") for row in rows)
+        since = {row["id"]: row["next"] for row in rows}
+        if all(row["over"] for row in rows) or not (given.follow or moved):
+            break
+        if not moved:
+            time.sleep(PAUSE)
+    for row in rows:
+        woven.end(row["id"])
 
 
 def _follow(streams: tuple[str, ...], given: argparse.Namespace, printer: Printer) -> None:
@@ -79,7 +151,7 @@ def _follow(streams: tuple[str, ...], given: argparse.Namespace, printer: Printe
         time.sleep(PAUSE)
 
 
-def _whole_lines(lines: dict[tuple[str, str], str], log: tuple[str, str], text: str) -> str:
+def _whole_lines(lines: dict[Log, str], log: Log, text: str) -> str:
     """The lines that *text* completes; what follows the last of them waits in *lines*."""
     whole, end, rest = (lines.get(log, "") + text).rpartition("\n")
     rest, given = ("", rest) if len(rest) > LONGEST else (rest, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ from qbcore.errors import NotFound
 from qbcore.ids import SubjobId, flatten, parse_job_or_subjob
 from qbcore.logs.attempts import files_of, range_of, strand, woven
 from qbcore.logs.files import opened, size_of
+from qbcore.logs.news import news
 from qbcore.logs.places import GONE, STREAMS, path
 from qbcore.logs.weaving import Segment, Woven
 from qbcore.models import AttemptRow, GrantRow, HistoryRow, JobRow
@@ -171,8 +172,15 @@ def stderr(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) 
     return list(_rows([jobid, *extraJobids], "err", pos, len))
 
 
-def log(jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:
-    """Both streams attempt by attempt, in the order in which lines came (of older workers first all of stdout)."""
+def log(
+    jobid: Any, *extraJobids: Any, pos: int = 0, len: int | None = None, since: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Both streams attempt by attempt, in the order in which lines came (of older workers first all of stdout).
+
+    With `since` for somebody who follows: qbcore.logs.news.
+    """
+    if since is not None:
+        return news([jobid, *extraJobids], since)
     return list(_rows([jobid, *extraJobids], "", pos, len))
 
 

@@ -28,6 +28,17 @@ class Segment:
     at: float | None
 
 
+def cut_off(data: bytes) -> int:
+    """How many bytes at the end are the begin of a character whose rest is not there."""
+    for count in range(1, min(4, len(data) + 1)):
+        byte = data[-count]
+        if byte >= 0xC0:
+            return count if count < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4) else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Strand:
     """One stream's part of a grant's file."""
@@ -41,10 +52,11 @@ class Strand:
         """The end of the last whole line before that place, or the place itself within a very long line."""
         place = max(self.begin, min(place, self.end))
         window = max(self.begin, place - LONGEST_LINE)
-        found = self.file.read(window, place - window).rfind(b"\n")
-        if found < 0:
-            return self.begin if window == self.begin and place - window < LONGEST_LINE else place
-        return window + found + 1
+        data = self.file.read(window, place - window)
+        found = data.rfind(b"\n")
+        if found < 0 and window == self.begin and place - window < LONGEST_LINE:
+            return self.begin
+        return place - cut_off(data) if found < 0 else window + found + 1
 
 
 class Woven:

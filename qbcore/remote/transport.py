@@ -102,6 +102,11 @@ def work_verb(name: str, given: object) -> list[Any]:
     return _about(name, given, ids.parse_work)
 
 
+def log_verb(name: str, given: object, **options: Any) -> list[Any]:
+    """A call about whatever has a log: jobs, subjobs or work items."""
+    return _about(name, given, ids.parse_logged, **options)
+
+
 def _about(name: str, given: object, parse: Callable[[object], object], *before: Any, **options: Any) -> list[Any]:
     """Objects are sent as their ids: on the wire a Host would look like a Job. No ids, nothing to ask."""
     flat = [str(parse(one)) if isinstance(one, Mapping) else one for one in ids.flatten(given)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qbcore.ids import flatten, parse_job_or_subjob
 from qbcore.objects import Host, Job, Work
-from qbcore.remote.transport import ask, rows, verb
+from qbcore.remote.transport import ask, log_verb, rows, verb
 
 if TYPE_CHECKING:
     from qbcore.surface.types import Id, Text, Time
@@ -73,8 +73,17 @@ def stderr(jobid: Id, *extraJobids: Id, pos: int = 0, len: int | None = None) ->
     return verb("stderr", (jobid, *extraJobids), pos=pos, len=len)
 
 
-def log(jobid: Id, *extraJobids: Id, pos: int = 0, len: int | None = None) -> list[dict[str, Any]]:
-    """Both logs of jobs or subjobs in one; else like stdout. Source: reference; pos and len beside it."""
+def log(
+    jobid: Id, *extraJobids: Id, pos: int = 0, len: int | None = None, since: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Both logs of jobs or subjobs in one; else like stdout.
+
+    To follow them ask again and again with `since`: {} at first, then {row["id"]: row["next"]} of the rows before. Rows
+    {id, parts, next, over} tell what came since, also of frames ('250:7'): parts {attempt, subid, frame, number, host,
+    stream, at (seconds), data}. Source: reference; pos, len and since beside it.
+    """
+    if since is not None:
+        return log_verb("log", (jobid, *extraJobids), since=since)
     return verb("log", (jobid, *extraJobids), pos=pos, len=len)
 
 

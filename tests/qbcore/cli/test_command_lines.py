@@ -155,6 +155,7 @@ def test_every_function_has_its_command_and_its_help(capsys: pytest.CaptureFixtu
         ("recoverjob no-such-file.xml", 1, "no-such-file.xml"),
         ("waitfor 250", 5, ""),
         ("log 250 --follow --json", 1, "a log that is followed is text"),
+        ("log 250 --follow --pos 5", 1, "a followed log begins at its beginning"),
         ("validatejob --cmdline true", 0, ""),
         ("validatejob --cmdline wrong", 1, "qb: cpus: 0 is no number"),
         ("kill 250", 0, "Nothing changed."),
