@@ -283,7 +283,7 @@ class Grant:
             "signal": process.signal if process else None,
             "elapsed": round(process.elapsed(process.ended or 0), 6) if process else 0,
             "reason": reason,
-            "message": message or _message(process),
+            "message": _message(process, message),
             "rss": process.rss if process else 0,
             "cpu": round(process.cpu, 6) if process else 0,
             "out": [min(attempt.out_from, out) if attempt else out, out],  # the frame may have emptied its own file
@@ -292,13 +292,12 @@ class Grant:
         }
 
 
-def _message(process: Process | None) -> str:
-    if process is None:
-        return ""
-    if process.immortal:
-        return f"the system does not end its processes {', '.join(map(str, process.immortal))}: look at the host"
-    if process.signal is None:
-        return ""
+def _message(process: Process | None, message: str) -> str:
+    if process and process.immortal:
+        left = f"the system does not end its processes {', '.join(map(str, process.immortal))}: look at the host"
+        return f"{message}; {left}" if message else left
+    if message or process is None or process.signal is None:
+        return message
     try:
         return f"ended by signal {process.signal} ({signal.Signals(process.signal).name})"
     except ValueError:

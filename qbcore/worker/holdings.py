@@ -17,6 +17,7 @@ from qbcore.worker.reports import PATIENCE, Reports
 from qbcore.worker.shipper import Shipper
 from qbcore.worker.spool import pair
 from qbcore.worker.state import StateFolder
+from qbcore.worker.undying import Undying
 from qbcore.worker.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Holdings:
         self._slots = slots
         self._usage = Usage(site.lineage)
         self._disk = Disk(folder.spool, shipper.waiting, site.spool_limit)
+        self._undying = Undying()
         self._shipper = shipper
         self._watch = Watch(folder.spool, shipper)
         self._sure = now
@@ -72,8 +74,8 @@ class Holdings:
             "want": [grant.id for grant in want],
             "gone": gone,
         }
-        if self._disk.trouble:
-            body["trouble"] = self._disk.trouble
+        if trouble := self._disk.trouble or self._undying.trouble:
+            body["trouble"] = trouble
         if shown := programs.shown(grant.program for grant in self.grants.values()):
             body["shown"] = shown
         return body, said
@@ -134,6 +136,7 @@ class Holdings:
         for grant in self.grants.values():
             grant.tick(now)
             if grant.running and grant.running.process.gone:
+                self._undying.add(grant.running.process.immortal)
                 self._finish(grant, now)
         self._clear()
 

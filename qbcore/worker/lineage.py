@@ -92,6 +92,10 @@ class Lineage:
                 self._adopted[pid] = _NOBODYS
         return family.cpu
 
+    def tidy(self) -> None:
+        """Reaps those of nobody's children that have ended."""
+        self._adopt_known()
+
     def has_left(self, leader: int) -> bool:
         """Whether something of a frame may be alive whose leader was reaped. Costs next to nothing if not."""
         self._adopt_known()

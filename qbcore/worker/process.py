@@ -95,6 +95,10 @@ class Process:
 
     def reap(self, now: float) -> bool:
         """Takes the leader's end, if it has come; what it left behind is ended too."""
+        if self.gone:  # it was given up, and has ended after all
+            os.close(self.pidfd)
+            self._lineage.tidy()
+            return False
         pid, word, usage = os.wait4(self.leader.pid, os.WNOHANG)
         if not pid:
             return False
@@ -113,6 +117,8 @@ class Process:
             self._give_up_at = min(self._give_up_at, now + LOST)
             self._kill_at = now + GRACE
             self.kill()
+        if now >= self._give_up_at and self.ended is None:
+            self._give_up(now)
         if now >= self._look_at:
             self._look(now)
 
@@ -144,6 +150,12 @@ class Process:
             self.kill()
         self._look_at = now + self._pause
         self._pause = min(self._pause * 1.5, _LONGEST_LOOK)
+
+    def _give_up(self, now: float) -> None:
+        """The leader itself does not die. Its `pidfd` stays open: somebody may wait for it."""
+        self.ended = now
+        self._popen.returncode = -signal.SIGKILL  # or Popen would wait for it at some time
+        self._is_gone([seen.pid for seen in self._lineage.members(self.leader.pid)])
 
     def _is_gone(self, left: list[int]) -> None:
         self.gone = True
