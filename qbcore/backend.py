@@ -326,4 +326,4 @@ class Round:
 
 
 def _frame(frame: Frame, job: JobRow) -> dict[str, Any]:
-    return {**frame._asdict(), "token": attempt_token(frame.attempt, job.pk)}
+    return {**frame._asdict(), "token": attempt_token(frame.attempt, job.id)}

@@ -92,16 +92,18 @@ class Publisher:
         others = None if layer is None or isinstance(layer, InMemoryChannelLayer) else layer
         loop = asyncio.new_event_loop()
         while True:
-            for hint in self._collect():
+            hints = self._collect()
+            for hint in hints:
                 deliver(hint)
-                if others is not None:
-                    loop.run_until_complete(self._send(others, hint))
+            if others is not None:
+                loop.run_until_complete(self._send(others, hints))
 
-    async def _send(self, layer: Any, hint: Hint) -> None:
+    async def _send(self, layer: Any, hints: list[Hint]) -> None:
+        """All in one message: each costs every other process as much as this one."""
         try:
-            await asyncio.wait_for(layer.group_send(GROUP, {"type": "news", "from": PROCESS, **hint}), 1)
+            await asyncio.wait_for(layer.group_send(GROUP, {"type": "news", "from": PROCESS, "hints": hints}), 1)
         except Exception as error:
-            log.warning("a hint was not sent to the other processes: %s", error)
+            log.warning("%d hints were not sent to the other processes: %s", len(hints), error)
 
     def _collect(self) -> list[Hint]:
         """Waits for the first hint, then MERGE seconds for more; one hint per kind."""
@@ -163,6 +165,7 @@ async def _receive(layer: Any) -> None:
         while True:
             message = await layer.receive(channel)
             if message.get("from") != PROCESS:
-                deliver({"kind": message["kind"], "ids": message["ids"]})
+                for hint in message["hints"]:
+                    deliver(hint)
     finally:
         await layer.group_discard(GROUP, channel)

@@ -8,17 +8,17 @@ lock, so a fold that sees none left is right. Reports do not take it; their delt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Min
+from django.db.models import Count, Exists, Min
 
 from qbcore import acting, callbacks, events, filling, history, links
 from qbcore.callbacks import News
 from qbcore.constants import FLAGS
 from qbcore.control import flights, marks, subjobs, whole, work
 from qbcore.control.marks import Turn
-from qbcore.errands import Errands
+from qbcore.errands import TICK, Errands
 from qbcore.jobspec import is_own_unit, loops
 from qbcore.models import DeltaRow, JobRow, SubjobRow, Watch
 from qbcore.states import DONE, LIVE, Hold, Status, rollup, total
@@ -258,7 +258,13 @@ def _forget_orphans(job_id: int) -> None:
 
 
 def _fold_now(job_id: int) -> None:
-    fold(job_id, wait=False)
+    """However many processes are told of a job, it is folded about once a tick; who comes too soon comes again."""
+    told = JobRow.objects.filter(Exists(DeltaRow.objects.filter(job_id=job_id)), pk=job_id)
+    updated = told.values_list("updated", flat=True).first()
+    if updated is None:
+        return  # somebody else has folded what this process was told of, or the job was removed
+    if clock() - updated < timedelta(seconds=TICK) or fold(job_id, wait=False) is None:
+        folder.add(job_id)
 
 
 folder = Errands("folder", _fold_now)

@@ -52,28 +52,27 @@ def shown_of(body: Mapping[str, Any]) -> dict[int, int]:
 
 def report_of(line: Any, number: int) -> tuple[int, Report]:
     """One report, checked field by field."""
-    if not isinstance(line, Mapping):
+    if type(line) is not dict:
         raise Invalid("a report must be a dictionary", field=f"reports[{number}]")
     reason = line.get("reason", "exit")
     if reason not in REASONS:
         raise Invalid(
             f"{reason!r} is no reason", field=f"reports[{number}].reason", hint=f"Give one of {', '.join(REASONS)}."
         )
-    exit_code, signal = line.get("exit"), line.get("signal")
-    result = line.get("result")
+    message, result = line.get("message"), line.get("result")
     report = Report(
         attempt=whole(line, "attempt"),
         pos=whole(line, "pos", UNIT, bits=31),
-        exit_code=None if exit_code is None else whole(line, "exit", bits=31),
-        signal=None if signal is None else whole(line, "signal", bits=31),
+        exit_code=None if line.get("exit") is None else whole(line, "exit", bits=31),
+        signal=None if line.get("signal") is None else whole(line, "signal", bits=31),
         seconds=_amount(line, "elapsed"),
         reason=reason,
-        message=str(line.get("message") or "").replace("\x00", "")[:1000],
+        message=str(message).replace("\x00", "")[:1000] if message else "",
         rss=int(_amount(line, "rss")),
         cpu=_amount(line, "cpu"),
         out=_span(line, "out"),
         err=_span(line, "err"),
-        result=None if result in (None, {}) else _storable(result),
+        result=_storable(result) if result not in (None, {}) else None,
     )
     return whole(line, "grant"), report
 

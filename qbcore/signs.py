@@ -16,8 +16,9 @@ from qbcore import acting, callbacks, events, folding, history, hostfacts
 from qbcore.control import placements, work
 from qbcore.errors import Conflict, Invalid
 from qbcore.models import GrantRow, HostRow
+from qbcore.prepared import BY_INDEX
 from qbcore.states import Ending, HostState, Status
-from qbcore.writing import BY_INDEX, ask, clock, locked, on_postgres
+from qbcore.writing import ask, clock, locked, on_postgres
 
 TROUBLE = "its worker: "
 

@@ -18,12 +18,13 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
 
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
+from django.db.backends.utils import CursorDebugWrapper
 from django.db.models import Model, QuerySet
 from django.utils import timezone
+
+from qbcore import prepared
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,27 +87,6 @@ def on_postgres() -> bool:
     return connection.vendor == "postgresql"
 
 
-class _Logged(psycopg.Cursor[Any]):
-    """Tells Django's log of queries what was asked, as its own cursors do."""
-
-    def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
-        found = super().execute(query, params, **kwargs)
-        self._query = self._convert_query(query, params)
-        return found
-
-
-BY_INDEX = "set_config('enable_seqscan', 'off', true)"
-"""Until the end of the transaction: a plan that is made while a table is nearly empty is kept while it fills."""
-_planned: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-
-
-def _plan_by_index(raw: Any, sql: str) -> None:
-    known = _planned.setdefault(raw, set())
-    if sql not in known:
-        raw.execute(f"SELECT {BY_INDEX}")
-        known.add(sql)
-
-
 def ask(sql: str, params: Sequence[Any]) -> list[Any]:
     """The rows of a statement of the hot path, whose text never changes.
 
@@ -119,14 +99,10 @@ def ask(sql: str, params: Sequence[Any]) -> list[Any]:
             return list(cursor.fetchall())
     here.ensure_connection()
     with here.wrap_database_errors:
-        _plan_by_index(here.connection, sql)
-        if not here.queries_logged:
-            here.validate_no_broken_transaction()
-            return psycopg.Cursor(here.connection).execute(sql, params).fetchall()
-        bare: Any = _Logged(here.connection)
-        with here.make_debug_cursor(bare) as cursor:
-            cursor.execute(sql, params)
-            return list(cursor.fetchall())
+        here.validate_no_broken_transaction()
+        logged = CursorDebugWrapper(None, here).debug_sql(sql, params) if here.queries_logged else nullcontext()
+        with logged:
+            return prepared.ask(here.connection, sql, params)
 
 
 @contextmanager

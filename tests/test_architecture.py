@@ -23,7 +23,7 @@ SERVER_WORDS = (
     *("triggers", "signatures", "spans", "coverage", "paths", "commands", "calendars", "candidates", "plan", "words"),
     *("shortlists", "pool", "fields", "renderlines", "jobspec", "callbackspec"),
 )
-ROWS = ("models", "migrations", "writing")
+ROWS = ("models", "migrations", "prepared", "writing")
 NEWS = ("acting", "events", "errands")
 DOORS = (
     *("permissions", "history", "tokens", "locks", "listing", "views", "reasons", "queries", "diskspace", "logs"),

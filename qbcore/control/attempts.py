@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from qbcore.constants import FLAGS
 from qbcore.control import marks, statements
 from qbcore.control.batches import Delta, Item, Known, Line, Owner
 from qbcore.control.placements import last_attempt_number
+from qbcore.control.ranks import ranks
 from qbcore.errors import Invalid
 from qbcore.models import GrantRow, JobRow, WorkRow
 from qbcore.states import LIVE, Ending, Status
@@ -20,8 +20,7 @@ ELSEWHERE = timedelta(minutes=10)
 """How long an item that failed on a host is kept from it, with the flag migrate_on_frame_retry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """How an attempt ended, as the worker saw it. Times in seconds, sizes in bytes."""
 
     attempt: int
@@ -35,7 +34,7 @@ class Report:
     cpu: float = 0.0
     out: tuple[int, int] = (0, 0)
     err: tuple[int, int] = (0, 0)
-    result: Any = field(default=None, hash=False)
+    result: Any = None
 
     @property
     def good(self) -> bool:
@@ -48,9 +47,9 @@ Said = Sequence[tuple[GrantRow, Report]]
 
 def refuse_foreign(said: Said, endings: Mapping[int, Ending], known: Mapping[int, Known]) -> None:
     """A host speaks for its own attempts only: not for another grant's, nor for numbers that nobody gave out."""
-    named = {report.attempt: grant.pk for grant, report in said}
+    named = {report.attempt: grant.id for grant, report in said}
     foreign = {number for number, grant in named.items() if number in known and known[number].grant != grant}
-    foreign |= {report.attempt for grant, report in said if named[report.attempt] != grant.pk}
+    foreign |= {report.attempt for grant, report in said if named[report.attempt] != grant.id}
     unknown = {number for number, ending in endings.items() if ending == Ending.LATE and number not in known}
     last = last_attempt_number() if unknown else 0
     foreign |= {number for number in unknown if not 0 < number <= last}
@@ -70,21 +69,23 @@ def out_of_time(job: JobRow, report: Report) -> bool:
 def judge(job: JobRow, said: Said, items: dict[int, Item], known: Mapping[int, Known]) -> list[Line]:
     """What becomes of items that still belong to the attempt reported, and how all the attempts ended."""
     lines: list[Line] = []
+    turned: set[int] = set()
     for grant, report in said:
         item = items.get(report.pos)
-        if item is None or not _counts(item, report, known.get(report.attempt), grant):
-            lines.append(line_of(grant.pk, grant.idx, report, item, Ending.LATE, None, 0))
+        once = item is not None and report.pos not in turned
+        if item is None or not once or not _counts(item, report, known.get(report.attempt), grant):
+            lines.append(line_of(grant.id, grant.idx, report, item, Ending.LATE, None, 0))
             continue
         to, ending, retries = outcome(job, item, report)
-        lines.append(line_of(grant.pk, grant.idx, report, item, ending, to, retries))
-        items[report.pos] = item._replace(attempt_id=None, grant_id=None, status=int(Status.COMPLETE))  # once only
+        lines.append(line_of(grant.id, grant.idx, report, item, ending, to, retries))
+        turned.add(report.pos)
     return lines
 
 
 def _counts(item: Item, report: Report, attempt: Known | None, grant: GrantRow) -> bool:
     """The item still belongs to the attempt; or it was lost, is back in the queue, and is done after all."""
     if item.attempt_id == report.attempt:
-        return item.grant_id == grant.pk
+        return item.grant_id == grant.id
     lost = attempt is not None and attempt.ending == Ending.LOST
     return lost and report.good and item.status == Status.PENDING and item.attempt_id is None
 
@@ -105,29 +106,12 @@ def line_of(
     grant: int, subjob: int, report: Report, item: Item | None, ending: Ending, to: Status | None, retries: int
 ) -> Line:
     """The report as it is stored. *to*: what the item becomes, None when the attempt was not its own any more."""
+    name, tried, was, place = (item.name, item.attempts + 1, item.status, item.place) if item else ("", 1, 0, None)
+    how = (report.exit_code, report.signal, report.message, report.seconds, report.cpu, report.rss)
+    becomes, place = (None, None) if to is None else (int(to), place)
     return Line(
-        attempt=report.attempt,
-        grant_id=grant,
-        subjob=subjob,
-        pos=report.pos,
-        frame=item.name if item else "",
-        number=item.attempts + 1 if item else 1,
-        ending=ending.value,
-        exit_code=report.exit_code,
-        signal=report.signal,
-        message=report.message,
-        seconds=report.seconds,
-        cpu=report.cpu,
-        max_rss=report.rss,
-        out_from=report.out[0],
-        out_to=report.out[1],
-        err_from=report.err[0],
-        err_to=report.err[1],
-        becomes=None if to is None else int(to),
-        retries=retries,
-        was=item.status if item else 0,
-        result=report.result,
-        place=item.place if item and to is not None else None,
+        *(report.attempt, grant, subjob, report.pos, name, tried, ending.value, *how, *report.out, *report.err),
+        *(becomes, retries, was, report.result, place),
     )
 
 
@@ -135,13 +119,17 @@ def store(job: JobRow, who: Owner, lines: Sequence[Line], *, now: datetime) -> N
     """All lines of one job and host at once, with one delta."""
     if not lines:
         return
-    turns = [line for line in lines if line.becomes is not None]
-    moved = Counter(Status(line.becomes or 0) for line in turns)
-    moved.subtract(Status(line.was) for line in turns)
-    done = [line.seconds for line in turns if line.becomes == Status.COMPLETE]
-    places: dict[Status, list[int]] = defaultdict(list)
-    for line in turns:
-        places[Status(line.becomes or 0)].append(line.pos)
+    turned: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.becomes is not None:
+            turned[line.becomes].append(line)
+    if Status.PENDING in turned:
+        ranks.forget(job.pk)
+    moved = Counter({Status(to): len(some) for to, some in turned.items()})
+    for was, count in Counter(line.was for some in turned.values() for line in some).items():
+        moved[Status(was)] -= count
+    done = [line.seconds for line in turned.get(Status.COMPLETE, ())]
+    places = {Status(to): [line.pos for line in some] for to, some in turned.items()}
     delta = Delta(moved, len(done), sum(done), marks.text(marks.WORK, places))
     wait = now + timedelta(seconds=max(0, job.retrywork_delay))
     statements.acts().report(who, lines, delta, wait=wait, now=now)

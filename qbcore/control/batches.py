@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from qbcore.models import GrantRow, JobRow
 from qbcore.states import Status
@@ -26,6 +26,10 @@ class Frame(NamedTuple):
     name: str
     package: dict[str, Any] | None
     command: str = ""
+
+
+Claimed: TypeAlias = tuple[Frame, int, int]
+"""A claimed frame, its grant and its rank."""
 
 
 class Item(NamedTuple):

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 import orjson
 
-from qbcore.control.batches import Delta, Frame, Held, Item, Known, Line, Owner, Place
+from qbcore.control.batches import Claimed, Delta, Frame, Held, Item, Known, Line, Owner, Place
 from qbcore.states import Status
 from qbcore.writing import ask
 
@@ -156,7 +156,7 @@ def report(who: Owner, lines: Sequence[Line], delta: Delta, *, wait: datetime, n
 
 def claim(
     who: Owner, places: Sequence[Place], *, now: datetime, until: datetime, shun: int | None, rank: int
-) -> list[tuple[Frame, int, int]]:
+) -> list[Claimed]:
     runs = "{" + ",".join("t" if place.runs else "f" for place in places) + "}"
     grants, subjobs = _array([place.grant for place in places]), _array([place.subjob for place in places])
     free = [who.job, rank, now, shun, shun, now, len(places)]

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
-from qbcore.control.batches import Delta, Frame, Held, Item, Known, Line, Owner, Place
+from qbcore.control.batches import Claimed, Delta, Frame, Held, Item, Known, Line, Owner, Place
 from qbcore.control.onpostgres import ATTEMPT, COUNTS, WORDS
 from qbcore.states import Status
 from qbcore.writing import ask
@@ -134,7 +134,7 @@ def _tell(job: int, delta: Delta) -> None:
 
 def claim(
     who: Owner, places: Sequence[Place], *, now: datetime, until: datetime, shun: int | None, rank: int
-) -> list[tuple[Frame, int, int]]:
+) -> list[Claimed]:
     at = _stored(now)
     free = ask(FREE, [who.job, rank, at, shun, shun, at, len(places)])
     if not free:

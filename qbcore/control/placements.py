@@ -15,8 +15,9 @@ from django.db.models import F, Q, QuerySet
 
 from qbcore import events
 from qbcore.control import flights, marks, shares, statements, subjobs, work
-from qbcore.control.batches import Frame, Held, Place, owner
+from qbcore.control.batches import Claimed, Frame, Held, Owner, Place, owner
 from qbcore.control.flights import UNIT, Step, has_process
+from qbcore.control.ranks import LONG, ranks
 from qbcore.models import AttemptRow, CounterRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
 from qbcore.states import LIVE, PLACED, Ending, Hold, Status
 from qbcore.writing import locked, on_postgres
@@ -146,11 +147,25 @@ def claim_frames(
         return {}
     until = now + timedelta(seconds=RESERVED_SECONDS)
     who = owner(job, wants[0].grant)
-    claimed = statements.acts().claim(who, places, now=now, until=until, shun=shun, rank=0)
     given: dict[int, list[Frame]] = defaultdict(list)
-    for frame, grant, _ in claimed:
+    for frame, grant, _ in _claimed(job, who, places, now=now, until=until, shun=shun):
         given[grant].append(frame)
     return given
+
+
+def _claimed(
+    job: JobRow, who: Owner, places: Sequence[Place], *, now: datetime, until: datetime, shun: int | None
+) -> list[Claimed]:
+    """Begins where the last claim of a long job found something; what is missing then is looked for everywhere."""
+    begun = ranks.first(job.pk) if job.todo >= LONG else 0
+    found = statements.acts().claim(who, places, now=now, until=until, shun=shun, rank=begun)
+    if begun and len(found) < len(places):
+        ranks.forget(job.pk)
+        rest = places[len(found) :]
+        return found + statements.acts().claim(who, rest, now=now, until=until, shun=shun, rank=0)
+    if found and shun is None and job.todo >= LONG:
+        ranks.found(job.pk, found[0][2], begun=begun)
+    return found
 
 
 def _dealt(wants: Sequence[Want]) -> list[Place]:

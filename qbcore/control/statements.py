@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from qbcore.control import onpostgres, onsqlite
-from qbcore.control.batches import Delta, Frame, Held, Item, Known, Line, Owner, Place
+from qbcore.control.batches import Claimed, Delta, Held, Item, Known, Line, Owner, Place
 from qbcore.writing import on_postgres
 
 
@@ -30,7 +30,7 @@ class Acts(Protocol):
 
     def claim(
         self, who: Owner, places: Sequence[Place], *, now: datetime, until: datetime, shun: int | None, rank: int
-    ) -> list[tuple[Frame, int, int]]:
+    ) -> list[Claimed]:
         """Free items from *rank* on, in the order of rendering, one for each place in order: (frame, grant, its rank).
 
         Those that do not run at once are reserved *until* then. Items that are to leave the host *shun* alone stay.

@@ -16,6 +16,7 @@ from django.db.models import F, Q
 from qbcore import spans
 from qbcore.control import marks
 from qbcore.control.places import among, islands
+from qbcore.control.ranks import ranks
 from qbcore.models import AttemptRow, DeltaRow, WorkRow
 from qbcore.states import DONE, LIVE, PLACED, Ending, Hold, Status
 from qbcore.writing import locked
@@ -81,6 +82,8 @@ def turn(job: int, items: Items | Groups, to: Status, *, now: datetime, **also: 
     moved: Counter[Status] = Counter({to: spans.size(runs)})
     for (status, _), some in groups.items():
         moved[Status(status)] -= spans.size(some)
+    if to == Status.PENDING:
+        ranks.forget(job)
     delta(job, moved, turned=marks.work(to, runs))
 
 
