@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from qbcore import dispatch, events, failures, folding, progress, returning, signs, thumbnails, views, wrangling
-from qbcore.control import placed, placements, statements
+from qbcore.control import asking, placed, placements, statements
 from qbcore.control.attempts import Report, Said
 from qbcore.control.batches import Frame, Held
 from qbcore.control.endings import after, finish, unheld
@@ -100,7 +100,7 @@ class Round:
     @cached_property
     def row(self) -> HostRow:
         """The whole row, for what few requests need it for; it is locked."""
-        return HostRow.objects.get(pk=self.host)
+        return asking.host(self.host, self.now)[0]
 
     def _take_up(self, here: placed.Placed) -> list[int]:
         """Grants that were given up with this host and that it has still: those that go on are open again."""
@@ -308,8 +308,9 @@ class Round:
                 self.answer["orders"][str(pk)] = "finish"
 
     def _starts(self) -> None:
-        jobs = JobRow.objects.in_bulk(self.jobs) if self.jobs else {}  # whole ones: duties read other columns too
-        given = dispatch.starts(self.row, list(self.open.values()), jobs, now=self.now)
+        self.row, barred = asking.host(self.host, self.now)  # reports may have changed what it is given
+        jobs = asking.jobs(self.jobs)  # duties read other columns too
+        given = dispatch.starts(self.row, barred, list(self.open.values()), jobs, now=self.now)
         if given.soon:
             self.answer["next"] = min(SOON, self.answer["next"])
         for start in given.starts:

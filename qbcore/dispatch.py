@@ -13,13 +13,14 @@ from enum import Enum, auto
 from django.db import transaction
 
 from qbcore import preference, views
-from qbcore.control import growth, placements, shares
+from qbcore.control import asking, growth, placements, placing, shares
 from qbcore.control.batches import Frame
+from qbcore.control.placing import Placing
 from qbcore.models import GrantRow, HostRow, JobRow, SubjobRow
 from qbcore.plan import Choice
 from qbcore.rousing import rousing
 from qbcore.states import Status
-from qbcore.views import READY
+from qbcore.views import Barred
 from qbcore.waiting import waiting
 
 SHORT = 0.5
@@ -68,10 +69,14 @@ def batch(job: JobRow, recent: float | None = None) -> int:
     return max(1, min(MOST_AHEAD, int(AHEAD / max(average, 0.001)), share))
 
 
-def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime) -> Given:
-    """Fills the host's free slots: places subjobs in the order of dispatch, each with frames."""
-    given = Given()
-    barred, rivals = views.barred(host.pk, now), preference.Rivals(now)
+def starts(
+    host: HostRow, barred: Barred, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow], *, now: datetime
+) -> Given:
+    """Fills the host's free slots: places subjobs in the order of dispatch, each with frames.
+
+    *barred*: what the host is not given; *grants* and *jobs*: what runs on it.
+    """
+    given, rivals = Given(), preference.Rivals(now)
     avoid = set(barred.jobs)
     known = dict(jobs)
     while True:
@@ -96,42 +101,61 @@ def starts(host: HostRow, grants: Sequence[GrantRow], jobs: Mapping[int, JobRow]
             waiting.used(choice.job, started=not isinstance(start, Missed))
 
 
-def _start(choice: Choice, host: HostRow, barred: views.Barred, now: datetime) -> Start | Missed:
+def _start(choice: Choice, host: HostRow, barred: Barred, now: datetime) -> Start | Missed:
     """One subjob with its frames and all that it takes, or nothing."""
     if not shares.is_shared(choice.take):
         return _place(choice, host, barred, now)
     try:
         with transaction.atomic():
-            return _place(choice, host, barred, now)
+            start = _place(choice, host, barred, now)
+            if isinstance(start, Start) and not shares.take(choice.take, now=now):
+                raise _Short
+            return start
     except _Short:
         return Missed.HERE
 
 
-def _place(choice: Choice, host: HostRow, barred: views.Barred, now: datetime) -> Start | Missed:
-    job = JobRow.objects.filter(pk=choice.job, status__in=READY).first()
+def _place(choice: Choice, host: HostRow, barred: Barred, now: datetime) -> Start | Missed:
+    job = asking.ready(choice.job)
     if job is None:
         return Missed.STALE
     shun = views.shuns(job, host.pk, now)
-    if not placements.claimable(job, now=now, shun=shun):
+    bounded = growth.bounded(job)
+    if (bounded or not placing.in_one(job)) and not placements.claimable(job, now=now, shun=shun):
         return Missed.HERE if shun else Missed.STALE
-    if growth.bounded(job):
-        missed = _bound(job, now)
-        if missed:
-            return missed
-    out = _out(job, host, barred, now)
-    grant = placements.place(choice.job, host, choice.take, now=now, out=out)
+    if bounded and (missed := _bound(job, now)):
+        return missed
+    wanted = Placing(job, host, choice.take, batch(job), _out(job, host, barred, now), shun)
+    if not placing.in_one(job):
+        return _by_steps(wanted, now)
+    placed = placing.place(wanted, now=now)
+    if placed.grant is not None:
+        return Start(job, placed.grant, placed.frames)
+    if placed.waits:
+        return Missed.HERE if shun else Missed.STALE
+    return _missed(wanted)
+
+
+def _by_steps(wanted: Placing, now: datetime) -> Start | Missed:
+    """As `placing.place`, for a job with flight checks: what its subjob does first is read once it is placed."""
+    job = wanted.job
+    grant = placements.place(job.pk, wanted.host, wanted.taken, now=now, out=wanted.out)
     if grant is None:
-        waits = out and SubjobRow.objects.filter(job_id=job.pk, status=Status.PENDING, idx__in=out).exists()
-        return Missed.HERE if waits else Missed.STALE
-    if not shares.take(choice.take, now=now):
-        raise _Short
-    frames = placements.claim(job, grant, batch(job), now=now, running=1, shun=shun)
+        return _missed(wanted)
+    frames = placements.claim(job, grant, wanted.count, now=now, running=1, shun=wanted.shun)
     if not frames and placements.owes(job):
         frames = placements.claim_last(job, grant, now=now)
     if not frames:
         placements.over(grant, Status.PENDING, now=now)
-        return Missed.HERE if shun else Missed.STALE
+        return Missed.HERE if wanted.shun else Missed.STALE
     return Start(job, grant, frames)
+
+
+def _missed(wanted: Placing) -> Missed:
+    """No subjob was to be had: another host may still have one that is kept from this one."""
+    out = wanted.out
+    rows = SubjobRow.objects.filter(job_id=wanted.job.pk, status=Status.PENDING, idx__in=out)
+    return Missed.HERE if out and rows.exists() else Missed.STALE
 
 
 def _bound(job: JobRow, now: datetime) -> Missed | None:
@@ -145,7 +169,7 @@ def _bound(job: JobRow, now: datetime) -> Missed | None:
     return None
 
 
-def _out(job: JobRow, host: HostRow, barred: views.Barred, now: datetime) -> frozenset[int]:
+def _out(job: JobRow, host: HostRow, barred: Barred, now: datetime) -> frozenset[int]:
     """The subjobs that another host is to take, as long as there is one."""
     sent_away = barred.subjobs.get(job.pk, frozenset())
     return frozenset(idx for idx in sent_away if views.elsewhere(job, host.pk, now, idx))

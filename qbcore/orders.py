@@ -117,5 +117,5 @@ def shove(jobid: Any, *extraJobids: Any) -> list[int]:
     waiting.reload()
     if found:
         events.publish("wake", [])
-    wants = {row.pk for row, one in found if one.wanted > 0}
+    wants = {row.id for row, one in found if one.wanted > 0}
     return [job for job in ids if job in wants]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
+from typing import Any
 
 from django.db import connection
 from django.db.models import Min
@@ -76,10 +77,10 @@ def reasons(jobs: Iterable[int]) -> dict[int, str]:
     ids = list(jobs)
     rows = JobRow.objects.filter(status=Status.PENDING, pk__in=ids)
     farm = _farm()
-    return {row.pk: _reason(row, found, farm) for row, found in views.candidates(rows)}
+    return {row.id: _reason(row, found, farm) for row, found in views.candidates(rows)}
 
 
-def _reason(row: JobRow, found: Candidate, farm: Farm) -> str:
+def _reason(row: Any, found: Candidate, farm: Farm) -> str:
     if not farm.hosts:
         return "the farm has no worker"
     if not found.wanted and row.n_pending == 0 and row.todo:

@@ -5,8 +5,10 @@ A pool that is behind costs nothing but a try, because placing and claiming are 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,16 +38,22 @@ class Waiting:
         self._known: dict[int, Candidate] = {}
         self._sharing: set[int] = set()
         self._until: datetime | None = None
-        self._read = self._full = 0.0
-        self._expired = True
+        self._read = self._full = -math.inf
+        self._told: deque[int] = deque()
+        self._everything = True
+        self._seen: dict[int, datetime] = {}
 
     def expire(self, hint: events.Hint | None = None) -> None:
-        """Jobs have changed: look before the next pick."""
-        self._expired = True
+        """Jobs have changed: look at them, or at all that changed when nobody says which, before the next pick."""
+        ids = hint["ids"] if hint else None
+        if ids:
+            self._told.extend(ids)
+        else:
+            self._everything = True
 
     def reload(self) -> None:
         """What was started has been rolled back: read everything before the next pick."""
-        self._until, self._expired = None, True
+        self._full = -math.inf
 
     def pick(self, host: HostView) -> Choice | None:
         """The next job for a host, while what the farm shares is enough for it."""
@@ -96,6 +104,8 @@ class Waiting:
             known = self._known.get(job)
             if known is not None:
                 self._keep(replace(known, wanted=known.wanted - 1 if started else 0))
+            if not started:
+                self._seen.pop(job, None)
 
     def _keep(self, found: Candidate) -> None:
         self._pool.update(found)
@@ -109,28 +119,49 @@ class Waiting:
             self._sharing.discard(found.id)
 
     def _refresh(self) -> None:
-        """Reads what changed since the last time, with an overlap for transactions that were slow to commit."""
+        """Reads the jobs that are said to have changed, and now and then what has changed without being told."""
         now = time.monotonic()
-        if not self._expired and now - self._read < OLDEST:
-            return
-        self._expired = False
-        self._read = now
         if self._until is None or now - self._full > FULL:
             self._reload(now)
-            return
-        for row, found in views.candidates(JobRow.objects.filter(updated__gt=self._until - OVERLAP)):
-            self._keep(found)
-            self._until = max(self._until, row.updated)
+        elif self._everything or now - self._read >= OLDEST:
+            self._look(now, self._until)
+        elif self._told:
+            self._take(self._named())
+
+    def _named(self) -> set[int]:
+        """The jobs that hints named since the last time; hints come from other threads meanwhile."""
+        return {self._told.popleft() for _ in range(len(self._told))}
+
+    def _look(self, now: float, until: datetime) -> None:
+        """What is newer than what was read, with an overlap for transactions that were slow to commit."""
+        self._read, self._everything = now, False
+        named = self._named()
+        newer = views.newer(until - OVERLAP)
+        self._seen = {job: updated for job, updated in self._seen.items() if job in newer}
+        self._take(named.union(job for job, updated in newer.items() if self._seen.get(job) != updated))
+
+    def _take(self, jobs: set[int]) -> None:
+        """Reads these jobs; those that are not there any more leave."""
+        found = views.named(jobs) if jobs else []
+        for gone in (jobs & self._known.keys()).difference(one.id for _, one in found):
+            self._keep(replace(self._known[gone], wanted=0))
+        for row, one in found:
+            self._keep(one)
+            self._seen[one.id] = row.updated
+            self._until = max(self._until or row.updated, row.updated)
 
     def _reload(self, now: float) -> None:
         """Everything that is ready; removed jobs leave this way."""
+        self._read = self._full = now
+        self._everything, self._seen = False, {}
+        self._named()
+        newest = JobRow.objects.order_by("-updated").values_list("updated", flat=True).first()
         found = views.candidates(JobRow.objects.filter(status__in=READY, s_pending__gt=0))
         found += views.candidates(_growing())
         self._known = {one.id: one for _, one in found if one.wanted > 0}
         self._sharing = {one.id for one in self._known.values() if _shares(one)}
         self._pool.load(self._known.values())
-        newest = JobRow.objects.order_by("-updated").values_list("updated", flat=True).first()
-        self._until, self._full = newest, now
+        self._until = newest
 
 
 def _growing() -> QuerySet[JobRow]:

@@ -124,10 +124,10 @@ def report(who: Owner, lines: Sequence[Line], delta: Delta, *, wait: datetime, n
     ]
     _each(RECORD, recorded)
     if delta.turned:
-        _tell(who.job, delta)
+        tell(who.job, delta)
 
 
-def _tell(job: int, delta: Delta) -> None:
+def tell(job: int, delta: Delta) -> None:
     counts = (delta.change.get(status, 0) for status in Status)
     _each(DELTA, [(job, *counts, delta.timed, delta.seconds, delta.turned)])
 
@@ -166,7 +166,7 @@ def _began(who: Owner, items: Sequence[tuple[int, int, str, int, int, int]], at:
     if items:
         turned = "w336:" + ",".join(str(item[1]) for item in items)
         change = {Status.PENDING: -len(items), Status.RUNNING: len(items)}
-        _tell(who.job, Delta(change, 0, 0.0, turned))
+        tell(who.job, Delta(change, 0, 0.0, turned))
 
 
 def begin(who: Owner, grants: Sequence[int], attempts: Sequence[int], *, now: datetime) -> int:

@@ -30,7 +30,7 @@ class Placed:
     jobs: dict[int, JobRow] = field(default_factory=dict)
 
 
-class _Part:
+class Part:
     """Some columns of a model, out of a row of a wider statement."""
 
     def __init__(self, model: type[Model], letter: str, start: int, names: tuple[str, ...] = ()) -> None:
@@ -56,9 +56,9 @@ def _time(naive: datetime | None) -> datetime | None:
     return naive.replace(tzinfo=UTC) if naive else None
 
 
-_grant = _Part(GrantRow, "g", 0)
-_subjob = _Part(SubjobRow, "s", _grant.end)
-_job = _Part(JobRow, "j", _subjob.end, JOB)
+_grant = Part(GrantRow, "g", 0)
+_subjob = Part(SubjobRow, "s", _grant.end)
+_job = Part(JobRow, "j", _subjob.end, JOB)
 _READ = f"""
 WITH s AS (SELECT * FROM subjob WHERE host_id = {{id}} AND status IN (304, 336) ORDER BY job_id, idx {{lock}})
 SELECT {_grant.columns}, {_subjob.columns}, {_job.columns}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qbcore import dispatch, folding, hosts, submission, verbs, views
-from qbcore.control import placements
+from qbcore.control import placing
 from qbcore.models import GrantRow, HostRow, JobRow
 from qbcore.states import Status
 from qbcore.writing import clock
@@ -169,8 +169,8 @@ def test_no_place_is_made_while_others_hold_all_frames_of_a_job() -> None:
 def test_a_start_that_is_rolled_back_can_happen_again(monkeypatch: pytest.MonkeyPatch) -> None:
     job = submit(cpus=1)
     hand = host()
-    real = placements.claim
-    monkeypatch.setattr(placements, "claim", fails_once(real))
+    real = placing.place
+    monkeypatch.setattr(placing, "place", fails_once(real))
     with pytest.raises(RuntimeError, match="broken"):
         hand.sync(room=True)
     assert dispatch.waiting.pick(views.view(HostRow.objects.get(), [], {}, [], now=clock())) is not None
@@ -180,12 +180,13 @@ def test_a_start_that_is_rolled_back_can_happen_again(monkeypatch: pytest.Monkey
 def fails_once(real: Any) -> Any:
     left = [RuntimeError("broken")]
 
-    def claim(*args: Any, **kwargs: Any) -> Any:
+    def act(*args: Any, **kwargs: Any) -> Any:
+        done = real(*args, **kwargs)
         if left:
             raise left.pop()
-        return real(*args, **kwargs)
+        return done
 
-    return claim
+    return act
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from qbcore import acting, folding, hosts, housekeeping, queries, resources, submission, verbs
 from qbcore.acting import Actor
+from qbcore.control.placing import Placed
 from qbcore.errors import Invalid, Refused
 from qbcore.models import DutyRow, GrantRow, HistoryRow, HostRow, ResourceRow
 from tests.hand import FOUR_FRAMES, Hand, Obedient, drive
@@ -182,5 +183,6 @@ def test_what_asks_for_no_amount_is_refused_by_its_name(asked: Any) -> None:
 def test_a_place_without_a_frame_to_do_gives_back_what_it_took_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     resources.updateresources({"license.maya": 1})
     submit(cpus=1, reservations="license.maya=1")
-    monkeypatch.setattr("qbcore.control.placements.claim", lambda *args, **kwargs: [])  # somebody was faster
+    faster = Placed(None, [], waits=True)  # somebody was
+    monkeypatch.setattr("qbcore.control.placing.place", lambda *args, **kwargs: faster)
     assert (started(Hand(slots=1)), used()) == ([], 0)
