@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,6 +22,7 @@ import orjson
 from django.db import close_old_connections
 
 from farm import metrics
+from farm.greetings import Crowded, greetings
 from qbcore import backend, events, hostfacts, hosts, logs, progress, thumbnails
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
 from qbcore.rousing import rousing
@@ -38,6 +40,8 @@ BETWEEN, AGAIN, SWEEP = 0.05, 1.0, 5.0
 TRUSTED = 30.0
 """Seconds for which a revoked token can still write its own host's logs."""
 PREFIX = "/worker/v1/"
+BEGINNINGS = (f"{PREFIX}hello", f"{PREFIX}join")
+"""What all hosts of a farm may ask at once, and nothing that runs waits for."""
 LONGEST_BEAT = 1000
 
 _threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="worker-protocol")
@@ -54,9 +58,14 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     """One request of a worker."""
     try:
         body = await _body(receive)
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(_threads, _answer, scope, body)
+        if scope["path"] in BEGINNINGS:
+            answer = await greetings.take(partial(_answer, scope, body))
+        else:
+            answer = await asyncio.get_running_loop().run_in_executor(_threads, _answer, scope, body)
         await _respond(send, 200, answer)
+    except Crowded as crowded:
+        later = (b"retry-after", str(ceil(crowded.after)).encode())
+        await _respond(send, crowded.status, {"error": crowded.to_wire()}, later)
     except QubeError as refusal:
         await _respond(send, refusal.status, {"error": refusal.to_wire() | {"message": str(refusal)}})
     except AWAY as away:
@@ -81,9 +90,9 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _respond(send: Send, status: int, answer: dict[str, Any]) -> None:
+async def _respond(send: Send, status: int, answer: dict[str, Any], *more: tuple[bytes, bytes]) -> None:
     body = orjson.dumps(answer)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -12,13 +12,13 @@ from django.conf import settings
 from django.db import connection
 
 from qbcore import acting, callbacks, events, folding, history, hostfacts, locks, returning, signs
-from qbcore.control import placements
+from qbcore.control import asking, placements
 from qbcore.errors import Conflict, Invalid, QubeError, Unauthorized
 from qbcore.models import GrantRow, HostRow
 from qbcore.paths import prefixes_for
 from qbcore.permissions import digest, redeem_join
 from qbcore.states import Ending, HostState
-from qbcore.writing import clock, locked, writing
+from qbcore.writing import ask, clock, locked, on_postgres, writing
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -77,12 +77,16 @@ def _is_alive(host: HostRow, now: datetime) -> bool:
     return host.state == HostState.ACTIVE and bool(host.session and host.seen and host.seen > silent_since(now))
 
 
+_TOKEN_POSTGRES = "SELECT id FROM host WHERE token = %s::text"
+_TOKEN_SQLITE = "SELECT id FROM host WHERE token = %s"
+
+
 def host_for_token(token: str) -> int:
     """The id of the host whose token this is; raises Unauthorized."""
-    found = HostRow.objects.filter(token=digest(token)).values_list("pk", flat=True).first()
-    if found is None:
+    found = ask(_TOKEN_POSTGRES if on_postgres() else _TOKEN_SQLITE, [digest(token)])
+    if not found:
         raise Unauthorized("this is no host's token: join again with a new join token")
-    return int(found)
+    return int(found[0][0])
 
 
 def hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,8 +111,8 @@ def _refused(host_id: int, given: Any, why: str) -> None:
 
 @writing
 def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    now = clock()
-    host = locked(HostRow.objects.filter(pk=host_id)).get()
+    greeted = asking.greeted(host_id)
+    host, now = greeted.host, greeted.at
     session = str(body.get("session") or "")
     if not re.fullmatch(r"[0-9a-f]{16,64}", session):
         raise Invalid("session must be 16 to 64 hexadecimal digits", field="session")
@@ -118,17 +122,12 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
         raise signs.WrongSession(
             f"another live worker speaks for {host.name}: stop it, or join this one under another name"
         )
-    hostfacts.take(host, body.get("facts"))
     back = host.state != HostState.ACTIVE
-    if session != host.session:
-        returning.began_anew(host, now)
-    host.session, host.seq, host.state, host.seen, host.updated = session, 0, HostState.ACTIVE, now, now
-    host.protocol = int(body["protocol"])
-    host.reason = host.reason if host.locked or host.banned or host.drain or host.lock_slots else ""
-    host.save()
-    keep = _keep(host, signs.held_of(body), now)
+    _begin(host, body, session, now)
+    held = signs.held_of(body)
+    keep = _keep(host, held, now) if held or greeted.busy else []
     _note_ended(host, body.get("ended"), now)
-    callbacks.hear_hosts([host.name] if back else [], "up")
+    callbacks.hear_hosts([host.name] if back and greeted.heard else [], "up")
     events.publish("host", [host.pk])
     return {
         "host": host.pk,
@@ -140,6 +139,22 @@ def _hello(host_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
         "paths": prefixes_for(settings.FARM_PATHS, host.os),
         "keep": keep,
     }
+
+
+SAID = ("session", "seq", "state", "seen", "updated", "protocol", "reason", "drain")
+"""What each hello writes; what the worker says of its host only when it says something else than the last time."""
+
+
+def _begin(host: HostRow, body: Mapping[str, Any], session: str, now: datetime) -> None:
+    before = [getattr(host, name) for name in hostfacts.COLUMNS]
+    hostfacts.take(host, body.get("facts"))
+    if session != host.session:
+        returning.began_anew(host, now)
+    host.session, host.seq, host.state, host.seen, host.updated = session, 0, HostState.ACTIVE, now, now
+    host.protocol = int(body["protocol"])
+    host.reason = host.reason if host.locked or host.banned or host.drain or host.lock_slots else ""
+    same = before == [getattr(host, name) for name in hostfacts.COLUMNS]
+    host.save(update_fields=SAID if same else [*SAID, *hostfacts.COLUMNS])
 
 
 def beat_seconds() -> float:

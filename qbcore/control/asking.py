@@ -1,10 +1,11 @@
-"""What is known of a host that asks for work and of a job that it may be given, a statement for each."""
+"""What is known of a host that begins or asks for work, and of a job that it may be given: a statement for each."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 from django.db import connection
@@ -13,7 +14,7 @@ from qbcore.control.placed import Part
 from qbcore.models import HostRow, JobRow
 from qbcore.states import Status
 from qbcore.views import READY, Barred
-from qbcore.writing import ask, on_postgres
+from qbcore.writing import ask, clock, on_postgres
 
 START = (
     *("id", "name", "label", "user", "account", "kind", "prototype", "show", "cluster", "pgrp", "priority", "extra"),
@@ -31,6 +32,13 @@ _HOST_POSTGRES = _HOST.format(
     out=_OUT.format(list="json_agg", pair="json_build_array", now="%s::timestamptz"), id="%s::bigint"
 )
 _HOST_SQLITE = _HOST.format(out=_OUT.format(list="json_group_array", pair="json_array", now="%s"), id="%s")
+_GREETED = f"""
+SELECT {_host.columns}, {{now}}, EXISTS (SELECT 1 FROM placement WHERE host_id = h.id AND ended IS NULL),
+    EXISTS (SELECT 1 FROM term WHERE type = 'host')
+FROM host AS h WHERE id = {{id}} {{lock}}
+"""
+_GREETED_POSTGRES = _GREETED.format(now="clock_timestamp()", id="%s::bigint", lock="FOR UPDATE")
+_GREETED_SQLITE = _GREETED.format(now="NULL", id="%s", lock="")
 _JOBS = f"SELECT {_job.columns} FROM job AS j WHERE id {{among}}"
 _JOBS_POSTGRES = _JOBS.format(among="= ANY(%s::bigint[])")
 _JOBS_SQLITE = _JOBS.format(among="IN (SELECT value FROM json_each(%s))")
@@ -43,6 +51,23 @@ def host(number: int, now: datetime) -> tuple[HostRow, Barred]:
     said = row[_host.end]
     pairs = said if isinstance(said, list) else orjson.loads(said or "[]")
     return _host.of(HostRow, row), _barred(pairs)
+
+
+class Greeted(NamedTuple):
+    """A host whose worker begins, its row locked: since when, whether anything is placed there, whether anybody
+    listens to hosts.
+    """
+
+    host: HostRow
+    at: datetime
+    busy: bool
+    heard: bool
+
+
+def greeted(number: int) -> Greeted:
+    [row] = ask(_GREETED_POSTGRES if on_postgres() else _GREETED_SQLITE, [number])
+    at, busy, listens = row[_host.end :]
+    return Greeted(_host.of(HostRow, row), at or clock(), bool(busy), bool(listens))
 
 
 def _barred(pairs: Collection[tuple[int, int]]) -> Barred:

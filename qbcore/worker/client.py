@@ -14,10 +14,19 @@ from qbcore.remote.address import Address
 
 PROTOCOL = 2
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+LONGEST_AFTER = 120.0
+"""Seconds that a supervisor may ask to be left alone."""
 
 
 class NoAnswer(Exception):  # noqa: N818
-    """Nothing that counts came back: no connection, a time-out, or a supervisor that cannot now. Ask again later."""
+    """Nothing that counts came back: no connection, a time-out, or a supervisor that cannot now. Ask again later.
+
+    `after`: seconds for which the supervisor asks to be left alone; 0 when it did not say.
+    """
+
+    def __init__(self, message: str = "", after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class Refusal(Exception):  # noqa: N818
@@ -81,21 +90,26 @@ class Client:
     def _ask(self, method: str, what: str, body: bytes, kind: str) -> dict[str, Any]:
         reused = self._connection.sock is not None
         try:
-            status, content = self._exchange(method, what, body, kind)
+            status, content, after = self._exchange(method, what, body, kind)
         except (OSError, HTTPException) as error:
             self._connection.close()
             if reused and isinstance(error, ConnectionError):  # the supervisor had closed it while it was idle
                 return self._ask(method, what, body, kind)
             raise NoAnswer(str(error) or type(error).__name__) from error
-        return _judged(status, content)
+        return _judged(status, content, after)
 
-    def _exchange(self, method: str, what: str, body: bytes, kind: str) -> tuple[int, bytes]:
+    def _exchange(self, method: str, what: str, body: bytes, kind: str) -> tuple[int, bytes, float]:
         headers = {"Content-Type": kind}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         self._connection.request(method, f"{self._path}/{what}", body, headers)
         response = self._connection.getresponse()
-        return response.status, response.read()
+        return response.status, response.read(), _seconds(response.getheader("Retry-After"))
+
+
+def _seconds(told: str | None) -> float:
+    """A Retry-After in seconds; its other form, a date, is no business of a program without a clock to trust."""
+    return min(float(told), LONGEST_AFTER) if told and told.isdecimal() else 0.0
 
 
 def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
@@ -113,7 +127,7 @@ def _connection(address: Address, timeout: float) -> HTTPConnection:
     return HTTPConnection(address.host, address.port, timeout=timeout)
 
 
-def _judged(status: int, content: bytes) -> dict[str, Any]:
+def _judged(status: int, content: bytes, after: float = 0.0) -> dict[str, Any]:
     try:
         body = orjson.loads(content or b"{}")
     except ValueError:
@@ -123,6 +137,6 @@ def _judged(status: int, content: bytes) -> dict[str, Any]:
     error = body.get("error") if isinstance(body, dict) else None
     told = error if isinstance(error, dict) else {}
     if status == 429 or not 400 <= status < 500:
-        raise NoAnswer(f"it answered {status} {told.get('message', '')}".strip())
+        raise NoAnswer(f"it answered {status} {told.get('message', '')}".strip(), after)
     kind = _KINDS.get(status, Refusal)
     raise kind(status, str(told.get("code", "")), str(told.get("message", "")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -124,6 +125,7 @@ def _patiently(what: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         except OtherVersion as other:
             raise Stopped(_VERSION.format(PROTOCOL, other)) from other
         except NoAnswer as silence:
+            pause = max(pause, silence.after * random.uniform(1.0, 1.2))
             log.warning("the supervisor does not answer (%s); trying again in %.1f s", silence, pause)
         except (BadToken, Contradiction):
             raise

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qbcore.remote.address import parse_address
+from qbcore.worker import greeting
 from qbcore.worker.client import Client, NoAnswer, Refusal, pauses
 from qbcore.worker.facts import VERSION
 from qbcore.worker.grants import Site
@@ -117,6 +118,35 @@ def test_what_is_no_answer_of_a_supervisor_is_told_apart(answer: bytes, error: t
         client.post("sync", b"{}")
     client.close()
     peer.thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "after"),
+    [(b"Retry-After: 30\r\n", 30.0), (b"Retry-After: 99999\r\n", 120.0), (b"", 0.0), (b"Retry-After: Mon\r\n", 0.0)],
+)
+def test_a_supervisor_says_for_how_long_it_is_to_be_left_alone(said: bytes, after: float) -> None:
+    peer = Peer(http("429 Crowded", b"{}").replace(b"Content-Length", said + b"Content-Length"))
+    client = Client(peer.address, timeout=5)
+    with pytest.raises(NoAnswer) as silence:
+        client.post("hello", b"{}")
+    assert silence.value.after == after
+    client.close()
+    peer.thread.join()
+
+
+def test_a_hello_is_repeated_after_the_pause_that_the_supervisor_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(greeting.time, "sleep", slept.append)
+    answers: list[Any] = [NoAnswer("crowded", 30.0), NoAnswer("away"), {"beat": 1}]
+
+    def ask() -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, NoAnswer):
+            raise answer
+        return dict(answer)
+
+    assert greeting._patiently("hello", ask) == {"beat": 1}
+    assert 30 <= slept[0] <= 36 and slept[1] < 1
 
 
 def test_pauses_grow_to_ten_seconds() -> None:
