@@ -19,10 +19,23 @@ _qb() {
     found=("${(@f)$(qb __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
     if [[ -n "${found[1]}" ]]; then compadd -a found; else _files; fi
 }
-compdef _qb qb
+if [[ "${funcstack[1]}" == _qb ]]; then
+    _qb "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }
+    compdef _qb qb
+fi
 """
 FISH = """\
-complete -c qb -a '(qb __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+function __qb_complete
+    set -l found (qb __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
+end
+complete -c qb -f -a '(__qb_complete)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 STATUSES = ("complete", "failed", "killed", "blocked", "waiting", "suspended", "pending", "running")
