@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-CALL_SECONDS = 60.0
+CALL_SECONDS = 120.0
 
 
 class Racer:
@@ -21,16 +21,23 @@ class Racer:
         self._pipe, theirs = context.Pipe()
         self.process = context.Process(target=_run, args=(number, database, theirs, start), daemon=True)
         self.process.start()
+        self._calls = 0
         theirs.close()
 
     def send(self, name: str, *args: Any) -> None:
-        self._pipe.send((name, args))
+        self._calls += 1
+        self._pipe.send((self._calls, name, args))
 
     def answer(self) -> Any:
-        """What the last call gave; an error of the other process is raised here with its trace."""
-        if not self._pipe.poll(CALL_SECONDS):
-            raise TimeoutError(f"process {self.process.pid} did not answer for {CALL_SECONDS:g} s")
-        good, found = self._pipe.recv()
+        """What the last call gave; an error of the other process is raised here with its trace.
+
+        Answers that a failed test has not waited for are passed over.
+        """
+        call, good, found = 0, False, ""
+        while call != self._calls:
+            if not self._pipe.poll(CALL_SECONDS):
+                raise TimeoutError(f"process {self.process.pid} did not answer for {CALL_SECONDS:g} s")
+            call, good, found = self._pipe.recv()
         if not good:
             raise AssertionError(found)
         return found
@@ -72,9 +79,9 @@ def _run(number: int, database: str, pipe: Connection, start: Any) -> None:
 
     runner = Runner(number, start)
     while (call := pipe.recv()) is not None:
-        name, args = call
+        number_of_call, name, args = call
         act: Callable[..., Any] = getattr(runner, name)
         try:
-            pipe.send((True, act(*args)))
+            pipe.send((number_of_call, True, act(*args)))
         except Exception:
-            pipe.send((False, traceback.format_exc()))
+            pipe.send((number_of_call, False, traceback.format_exc()))

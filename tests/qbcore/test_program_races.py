@@ -9,10 +9,9 @@ import pytest
 from qbcore import looping, submission, verbs
 from qbcore.models import AttemptRow, WorkRow
 from qbcore.states import Status
-from tests.qbcore.test_races import assert_sound, eight, processes, settled
+from tests.qbcore.test_races import assert_sound, settled
 from tests.racers import Racer, at_once
 
-__all__ = ["eight", "processes"]
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 LOOP = {"prototype": "loop", "cpus": 8, "reservations": "host.lane0=1"}
 

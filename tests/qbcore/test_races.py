@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-from django.db import connection
 from django.db.models import Count
 
 from qbcore import folding, submission, verbs
@@ -24,7 +21,7 @@ from qbcore.models import (
     WorkRow,
 )
 from qbcore.states import DONE, LIVE, Status
-from tests.racers import Racer, at_once, racers
+from tests.racers import Racer, at_once
 from tests.runner import LANES
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
@@ -35,19 +32,6 @@ EIGHT = {
     "reservations": "host.lane0=1",
 }
 ROUNDS = 200
-
-
-@pytest.fixture(scope="module")
-def processes(django_db_setup: None) -> Iterator[list[Racer]]:
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
-    with racers(8, f"{server}/{connection.settings_dict['NAME']}") as found:
-        yield found
-
-
-@pytest.fixture
-def eight(processes: list[Racer], transactional_db: None) -> list[Racer]:
-    at_once(processes, "forget")
-    return processes
 
 
 def settled(job: int) -> JobRow:

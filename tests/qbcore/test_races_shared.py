@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-from django.db import connection
 
 from qbcore import folding, precedence, resources, submission, verbs
 from qbcore.models import GrantRow, JobRow, ResourceRow, SubjobRow
 from qbcore.states import PLACED, Status
-from tests.racers import Racer, at_once, racers
+from tests.racers import Racer, at_once
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 MANY = {"prototype": "cmdrange", "cpus": 8, "package": {"cmdline": "true", "range": "1-20"}}
-
-
-@pytest.fixture(scope="module")
-def processes(django_db_setup: None) -> Iterator[list[Racer]]:
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
-    with racers(8, f"{server}/{connection.settings_dict['NAME']}") as found:
-        yield found
-
-
-@pytest.fixture
-def eight(processes: list[Racer], transactional_db: None) -> list[Racer]:
-    at_once(processes, "forget")
-    return processes
 
 
 def used() -> int:
