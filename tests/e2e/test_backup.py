@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.e2e.programs import ROOT
 from tests.servers import Postgres, Redis
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+Farms = EmbeddedFarm | ProductionFarm
 LONG = "for i in 1 2 3 4 5 6 7 8 9; do echo frame QB_FRAME_NUMBER line $i; done; sleep 0.3"
 
 
@@ -65,13 +65,8 @@ def check(there: Farm, done: int, going: int, before: list[str]) -> None:
     assert log_of(there, new) == expected(1, 2)
 
 
-def test_a_backup_of_the_production_farm_is_put_back(
-    tmp_path: Path, postgres_server: Postgres, redis_server: Redis
-) -> None:
-    here = ProductionFarm(tmp_path / "here", postgres_server, redis_server, webs=1, workers=1, slots=2, FARM_LEASE="4")
-    there = ProductionFarm(
-        tmp_path / "there", postgres_server, redis_server, webs=1, workers=1, slots=2, FARM_LEASE="4"
-    )
+def put_back(here: Farms, there: Farms, carry: Callable[[], None]) -> None:
+    """A farm that has done a job and works on another is copied by *carry* and stopped; the copy goes on elsewhere."""
     try:
         here.start()
         done = render(here, "1-6")
@@ -79,11 +74,7 @@ def test_a_backup_of_the_production_farm_is_put_back(
         going = render(here, "1-16")
         here.until(lambda: here.api().jobinfo(id=going)[0]["todotally"]["complete"] > 2, "some frames are done")
         before = log_of(here, done)
-        dump = tmp_path / "farm.dump"
-        run("pg_dump", "--format=custom", f"--file={dump}", here.database)
-        files(here.data, there.data)
-        here.stop()
-        run("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={there.database}", str(dump))
+        carry()
         run(sys.executable, "manage.py", "restored", env=there.env)
         there.start()
         check(there, done, going, before)
@@ -92,24 +83,32 @@ def test_a_backup_of_the_production_farm_is_put_back(
         there.stop()
 
 
+def test_a_backup_of_the_production_farm_is_put_back(
+    tmp_path: Path, postgres_server: Postgres, redis_server: Redis
+) -> None:
+    here, there = (
+        ProductionFarm(tmp_path / name, postgres_server, redis_server, webs=1, workers=1, slots=2, FARM_LEASE="4")
+        for name in ("here", "there")
+    )
+
+    def carry() -> None:
+        dump = tmp_path / "farm.dump"
+        run("pg_dump", "--format=custom", f"--file={dump}", here.database)
+        files(here.data, there.data)
+        here.stop()
+        run("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={there.database}", str(dump))
+
+    put_back(here, there, carry)
+
+
 def test_a_backup_of_the_embedded_farm_is_put_back(tmp_path: Path) -> None:
     here, there = EmbeddedFarm(tmp_path / "here"), EmbeddedFarm(tmp_path / "there")
-    try:
-        here.start()
-        done = render(here, "1-6")
-        assert finished(here, done) == "complete"
-        going = render(here, "1-16")
-        here.until(lambda: here.api().jobinfo(id=going)[0]["todotally"]["complete"] > 2, "some frames are done")
-        before = log_of(here, done)
+
+    def carry() -> None:
         there.data.mkdir(parents=True, exist_ok=True)
         copy = "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))"
         run(sys.executable, "-c", copy, str(here.data / "farm.sqlite3"), str(there.data / "farm.sqlite3"))
         files(here.data, there.data)
         here.stop()
-        run(sys.executable, "manage.py", "restored", env={**there.env, "PATH": os.environ["PATH"]})
-        there.start()
-        check(there, done, going, before)
-    finally:
-        here.stop()
-        there.stop()
-        shutil.rmtree(tmp_path, ignore_errors=True)
+
+    put_back(here, there, carry)
