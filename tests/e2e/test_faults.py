@@ -255,6 +255,25 @@ def test_hints_and_bulk_runs_go_on_when_redis_is_started_again(farm: ProductionF
     assert finished(farm, job) == "complete"
 
 
+def test_what_carries_bulk_runs_outlives_redis_with_messages_in_its_hands(
+    farm: ProductionFarm, redis_server: Redis
+) -> None:
+    job = render(farm, "true", "1-200", status="blocked")
+    carrier = farm.celery.pid
+    started = farm.django(
+        "from qbcore import acting, runs\n"
+        "with acting.acting_as(acting.Actor('admin', 'admin')):\n"
+        f"    print(*[runs.start('blockwork', runs.Selection(jobs=({job},)), why='test') for _ in range(6)])"
+    )
+    farm.until(lambda: state_of(farm, int(started.split()[0]))[2], "the first run is being carried out")
+    redis_server.kill()
+    redis_server.start()
+    for run in started.split():
+        farm.until(lambda run=run: state_of(farm, int(run))[0] == "done", f"run {run} is done", 60)  # type: ignore[misc]
+    assert farm.celery.alive and farm.celery.pid == carrier
+    farm.api().remove(job)
+
+
 def listening(server: Redis) -> list[Any]:
     """The subscriptions of the farm's processes to each other's hints."""
     with redis_client.Redis.from_url(server.url()) as client:
