@@ -71,6 +71,7 @@ class Round:
     def _settle(self, jobs: Jobs) -> None:
         """Mends everything and waits until all is over; what people hold is let go, in the end again and again."""
         stack = self.stack
+        assert not stack.dead(), f"ended by themselves: {stack.dead()}"
         stack.heal()
         stack.until(stack.well, "all parts are well again", 60)
         deadline = time.monotonic() + QUIET
@@ -79,6 +80,7 @@ class Round:
             if time.monotonic() - released > LEASE / 2:
                 jobs.let_go()
                 released = time.monotonic()
+            assert not stack.dead(), f"ended by themselves: {stack.dead()}"
             assert time.monotonic() < deadline, f"not over {QUIET:g} s after everything was mended:\n{self._open(jobs)}"
             time.sleep(0.25)
 

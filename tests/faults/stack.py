@@ -120,6 +120,10 @@ class Stack(ProductionFarm):
         for one in (*self.supervisor(), *self.workers):
             revive(one)
 
+    def dead(self) -> list[str]:
+        """Which processes have ended."""
+        return [one.name for one in (*self.supervisor(), *self.workers) if not one.alive]
+
     def left(self) -> dict[int, str]:
         urls = [url.removeprefix("http://").rstrip("/") for url in self.urls]
         return carrying(str(self.folder), *urls, *(f"127.0.0.1:{proxy.port}" for proxy in self.proxies.values()))
@@ -135,7 +139,9 @@ class Stack(ProductionFarm):
         try:
             if self.operator:
                 self.operator.stop()
-            self.heal()
+            for one in self.programs:
+                if one.alive:
+                    one.signal(signal.SIGCONT)
             super().stop()
         finally:
             for one in self.workers:
