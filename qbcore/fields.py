@@ -30,7 +30,8 @@ def whole(value: Any, field: str, *, least: int = -LARGEST - 1) -> int:
     """A whole number from *least* on."""
     is_number = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not (is_number or (isinstance(value, str) and _NUMBER.fullmatch(value))):
-        raise Invalid(f"{shown(value)} is not a whole number", field=field)
+        wanted = f" from {least} on" if least > -LARGEST - 1 else ""
+        raise Invalid(f"{shown(value)} is not a whole number", field=field, hint=f"Give one{wanted}, such as 2.")
     found = int(value)
     if found > LARGEST:
         raise Invalid(f"{shown(value)} is too large", field=field, hint=f"Give at most {LARGEST}.")

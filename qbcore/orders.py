@@ -30,7 +30,8 @@ def joborder(filters: Mapping[str, Any] | None = None, name: Any = None) -> list
     if filters and "id" in filters:
         found = {job["id"]: job for job in jobinfo(filters=filters)}
     else:
-        parts = (ids[start : start + SLICE] for start in range(0, len(ids), SLICE))
+        starts = range(0, max(len(ids), 1), SLICE)  # a filter that is wrong is one for a host without work too
+        parts = (ids[start : start + SLICE] for start in starts if ids or filters)
         found = {job["id"]: job for part in parts for job in jobinfo(filters=filters, id=part)}
     return [found[job] for job in ids if job in found]
 

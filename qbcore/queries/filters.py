@@ -93,7 +93,7 @@ def number(column: str, value: Any) -> Any:
     except ValueError:
         found = None
     if found is None:
-        raise Invalid(f"{shown(value)} is not a whole number", field=column)
+        raise Invalid(f"{shown(value)} is not a whole number", field=column, hint="Give one, such as 2.")
     if abs(found) > LARGEST_ID:
         raise Invalid(f"{shown(value)} is too large", field=column)
     return found
