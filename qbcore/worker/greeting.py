@@ -21,7 +21,7 @@ from qbcore.worker.state import Identity, StateFolder, Stopped
 
 log = logging.getLogger(__name__)
 
-_VERSION = "this worker speaks version {} of the protocol and the supervisor another: {}. Install the same release."
+_REFUSED = "the supervisor refuses this worker: {}."  # what is wrong and what to do are the supervisor's words
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def hello(folder: StateFolder, client: Client, facts: dict[str, Any], *, ended: 
         except Contradiction as other:
             if index + 1 < len(previous):
                 continue
-            raise Stopped(f"another worker speaks for this host: {other}. Stop that one first.") from other
+            raise Stopped(_REFUSED.format(other)) from other
         except BadToken as refused:
-            raise Stopped(f"the supervisor does not know this host's token: {refused}. Join again.") from refused
+            raise Stopped(_REFUSED.format(refused)) from refused
         break
     folder.keep_session(session, confirmed=True)
     slots = int(answer.get("slots") or facts["slots"])
@@ -95,9 +95,9 @@ def _join(client: Client, name: str, join: Path | None) -> Identity:
     try:
         answer = _ask(client, "join", {"name": name, "token": token, "protocol": PROTOCOL})
     except BadToken as refused:
-        raise Stopped(f"--join: {refused}. Make a new token with `manage.py jointoken`.") from refused
+        raise Stopped(f"--join: {refused}.") from refused
     except Contradiction as taken:
-        raise Stopped(f"--name: {taken}. Choose another name, or stop the host that has it.") from taken
+        raise Stopped(f"--name: {taken}.") from taken
     return Identity(int(answer["host"]), str(answer["name"]), str(answer["token"]))
 
 
@@ -123,7 +123,7 @@ def _patiently(what: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return ask()
         except OtherVersion as other:
-            raise Stopped(_VERSION.format(PROTOCOL, other)) from other
+            raise Stopped(_REFUSED.format(other)) from other
         except NoAnswer as silence:
             pause = max(pause, silence.after * random.uniform(1.0, 1.2))
             log.warning("the supervisor does not answer (%s); trying again in %.1f s", silence, pause)

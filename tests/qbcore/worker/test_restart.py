@@ -214,7 +214,7 @@ def test_a_second_worker_with_a_copied_token_is_refused(supervisor: Supervisor, 
     (second.state / "host.json").write_bytes((host.state / "host.json").read_bytes())
     second.start()
     assert second.wait() == 1
-    assert "another worker speaks for this host: its worker is alive" in second.log()
+    assert "the supervisor refuses this worker: its worker is alive." in second.log()
 
 
 def test_a_hello_whose_answer_is_lost_does_not_lock_the_host_out(supervisor: Supervisor, host: Host) -> None:
@@ -236,9 +236,9 @@ def test_a_hello_whose_answer_is_lost_does_not_lock_the_host_out(supervisor: Sup
 @pytest.mark.parametrize(
     ("refusal", "sentence"),
     [
-        ((401, "expired"), "--join: refused: expired. Make a new token with `manage.py jointoken`."),
-        ((409, "taken"), "--name: refused: taken. Choose another name, or stop the host that has it."),
-        ((426, "version 2"), "this worker speaks version 2 of the protocol and the supervisor another"),
+        ((401, "expired"), "--join: refused: expired."),
+        ((409, "taken"), "--name: refused: taken."),
+        ((426, "version 2"), "the supervisor refuses this worker: refused: version 2."),
         ((404, "nothing here"), "--supervisor: it refused 'join': refused: nothing here."),
     ],
 )
