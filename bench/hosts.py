@@ -1,24 +1,24 @@
 """Thousands of simulated workers that speak the real protocol to real web processes. `make bench ARGS=hosts`.
 
-First all are there: hello over HTTP, beats over the websocket every ten seconds, a fifth of them busy, everybody
-syncing when the supervisor said so; measured is the processor time of the one web process. Then the busy ones report
-and claim as fast as they are answered: frames a second on up to two web processes, with what these and the generator
-take of the two cores beside it.
+First all are there: hello over HTTP, all at once, while one that works already and a browser go on asking; beats over
+the websocket every ten seconds, a fifth of them busy, everybody syncing when the supervisor said so; measured is the
+processor time of the one web process, with bare beats and then with what real workers send in them. Then, on up to two
+web processes, the busy ones report and claim as fast as they are answered, and the others are each given a subjob.
 BENCH_HOSTS says how many hosts (5,000), BENCH_REST for how many seconds each part is measured (30).
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import json
 import os
-import random
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,124 +27,151 @@ from websockets.asyncio.client import connect
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.farm import HEAD, Figure, start
+from bench.farm import HEAD, Figure, p95, start, timed
 from bench.rest import SECONDS, serving, share, spent, wait_for
+from bench.simulated import Host, Later, Line, chance, joined, load
 from tests.servers import free_port
 
 HOSTS = int(os.environ.get("BENCH_HOSTS", "5000"))
 BUSY = HOSTS // 5
 AT_ONCE = 32
-chance = random.Random(5)
+STORMING = 500
+"""Connections of hosts that all begin at once."""
+JOBS = 2000
+FLOOR = 500
 
 
-class Host:
-    """One simulated worker."""
-
-    def __init__(self, number: int, port: int) -> None:
-        self.name, self.port, self.seq = f"sim{number:05d}", port, 0
-        self.token, self.session = f"qbh_sim{number}", f"{number:032x}"
-        self.held: dict[str, list[int]] = {}
-        self.ready: list[tuple[str, dict[str, Any]]] = []
-
-    def said(self, *, room: bool, seconds: float | None = None) -> dict[str, Any]:
-        """A sync: with *seconds* all that it holds has ended, each frame after so long."""
-        self.seq += 1
-        reports = []
-        for grant, frame in self.ready if seconds is not None else ():
-            told = {"attempt": frame["attempt"], "grant": int(grant), "pos": frame["pos"], "exit": 0, "reason": "exit"}
-            reports.append({**told, "signal": None, "elapsed": seconds, "out": [0, 0], "err": [0, 0]})
-            self.held[grant].remove(frame["attempt"])
-        self.ready = [] if seconds is not None else self.ready
-        return {
-            "session": self.session, "seq": self.seq, "room": room, "held": self.held, "reports": reports,
-            "running": [attempts[0] for attempts in self.held.values() if attempts],
-            "want": [int(grant) for grant, attempts in self.held.items() if not attempts], "gone": [],
-            "load": {"cpu": 0.5, "memory": 1000},
-        }  # fmt: skip
-
-    def take(self, answer: dict[str, Any]) -> int:
-        """What the answer brought; how many frames that was."""
-        given = [(str(one["grant"]), one["frames"]) for one in answer["starts"]]
-        given += list(answer["frames"].items())
-        for grant, frames in given:
-            self.held.setdefault(grant, []).extend(frame["attempt"] for frame in frames)
-            self.ready += [(grant, frame) for frame in frames]
-        for grant in answer["over"]:
-            self.held.pop(str(grant), None)
-        return sum(len(frames) for _, frames in given)
-
-
-class Line:
-    """A kept connection to a web process: one request at a time."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def post(self, path: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self.port)
-        reader, writer = self._streams
-        sent = json.dumps(body).encode()
-        writer.write(
-            f"POST /worker/v1/{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-            f"Content-Length: {len(sent)}\r\n\r\n".encode()
-            + sent
-        )
-        head = await reader.readuntil(b"\r\n\r\n")
-        fields = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:] if ": " in line)
-        answer: dict[str, Any] = json.loads(await reader.readexactly(int(fields["content-length"])))
-        if b" 200 " not in head.split(b"\r\n", 1)[0]:
-            raise SystemExit(f"{path} of a simulated host was refused: {answer}")
-        return answer
-
-
-def rows(hosts: list[Host]) -> None:
-    """The hosts have joined."""
-    from django.utils import timezone
-
-    from qbcore.models import HostRow
-
-    now = timezone.now()
-    made = [HostRow(name=one.name, token=hashlib.sha256(one.token.encode()).hexdigest(), joined=now, updated=now)
-            for one in hosts]  # fmt: skip
-    HostRow.objects.bulk_create(made, batch_size=500)
-
-
-def work(count: int, cpus: int) -> None:
+def work(count: int, cpus: int, jobs: int = 1) -> None:
+    """Jobs of so many frames each, and so many places."""
     from django.db import connection
 
     from qbcore import filling, submission
 
     package = {"cmdline": "true", "range": f"1-{count}"}
-    job = submission.submit({"prototype": "cmdrange", "package": package, "cpus": cpus})[0]["id"]
-    filling.fill(int(job))
+    for part in range(0, jobs, 500):
+        some = [{"prototype": "cmdrange", "package": package, "cpus": cpus}] * min(500, jobs - part)
+        for job in submission.submit(some):
+            filling.fill(int(job["id"]))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # as the database does by itself after a while
 
 
-async def each(hosts: list[Host], ports: list[int], act: Any) -> None:
-    """Does it for each host, AT_ONCE at a time, each time over a connection of its own."""
+async def each(hosts: list[Host], ports: list[int], act: Any, at_once: int = AT_ONCE) -> None:
+    """Does it for each host, so many at a time, over as many connections."""
     left = iter(hosts)
 
     async def carry(line: Line) -> None:
         for host in left:
             await act(line, host)
 
-    await asyncio.gather(*(carry(Line(ports[number % len(ports)])) for number in range(AT_ONCE)))
+    await asyncio.gather(*(carry(Line(ports[number % len(ports)])) for number in range(at_once)))
 
 
-async def greet(line: Line, host: Host) -> None:
-    facts = {"os": "Linux", "slots": 1, "processors": 1, "memory": 16000, "jobtypes": ["cmdrange", "cmdline"]}
-    await line.post("hello", host.token, {"protocol": 1, "session": host.session, "previous": "", "facts": facts,
-                                          "held": {}})  # fmt: skip
+# -- all begin at once ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Storm:
+    """Seconds until all were greeted; what a sync and a page took meanwhile; how often a host was sent away."""
+
+    took: float = 0.0
+    syncs: list[float] = field(default_factory=list)
+    pages: list[float] = field(default_factory=list)
+    away: int = 0
+
+
+async def storm(hosts: list[Host], port: int) -> Storm:
+    """The last of the hosts works already and goes on syncing; the others begin."""
+    found = Storm()
+    *beginning, working = hosts
+    await Line(port).post("hello", working.token, working.hello())
+    probes = [asyncio.create_task(probe) for probe in (syncing(working, port, found), paging(port, found))]
+    lines: asyncio.Queue[Line] = asyncio.Queue()
+    for _ in range(STORMING):
+        lines.put_nowait(Line(port))
+    began = time.monotonic()
+    await asyncio.gather(*(greet(host, lines, found) for host in beginning))
+    found.took = time.monotonic() - began
+    for probe in probes:
+        probe.cancel()
+    await asyncio.gather(*probes, return_exceptions=True)
+    return found
+
+
+async def greet(host: Host, lines: asyncio.Queue[Line], found: Storm) -> None:
+    """As a worker does it: sent away, it comes again when it was told to, and up to a fifth later."""
+    while True:
+        line = await lines.get()
+        try:
+            await line.post("hello", host.token, host.hello())
+            return
+        except Later as later:
+            found.away += 1
+            after = later.after
+        finally:
+            lines.put_nowait(line)
+        await asyncio.sleep(after * chance.uniform(1.0, 1.2))
+
+
+async def syncing(host: Host, port: int, found: Storm) -> None:
+    line = Line(port)
+    while True:
+        began = time.monotonic()
+        await line.post("sync", host.token, host.said(room=False))
+        found.syncs.append(time.monotonic() - began)
+        await asyncio.sleep(0.1)
+
+
+async def paging(port: int, found: Storm) -> None:
+    line = Line(port)
+    while True:
+        began = time.monotonic()
+        if await line.get("/login") != 200:
+            raise SystemExit("a page was not answered while hosts began")
+        found.pages.append(time.monotonic() - began)
+        await asyncio.sleep(0.1)
+
+
+def floor(hosts: list[Host]) -> float:
+    """Seconds for one row of a host after the other, written and committed by one connection that checks nothing."""
+    from django.utils import timezone
+
+    from qbcore.models import HostRow
+    from qbcore.writing import ask, on_postgres
+
+    kinds = ("%s::text", "%s::timestamptz", "%s::bigint") if on_postgres() else ("%s", "%s", "%s")
+    sql = "UPDATE host SET session = {}, seq = 0, state = 'active', seen = {} WHERE id = {}".format(*kinds)
+    sql += " RETURNING id"
+    ids = list(HostRow.objects.order_by("pk").values_list("pk", flat=True)[:FLOOR])
+    now = timezone.now() if on_postgres() else str(timezone.now())
+    took = timed(lambda: [ask(sql, [hosts[0].session, now, one]) for one in ids])
+    HostRow.objects.update(session="", state="none", seen=None)
+    return took / len(ids) * len(hosts)
+
+
+# -- all are there -------------------------------------------------------------------------------------------------
+
+
+class Talk:
+    """What hosts say in their beats and syncs: next to nothing, or what real workers say."""
+
+    def __init__(self) -> None:
+        self.real = False
+
+    def beat(self) -> str:
+        return json.dumps({"beat": 1, "load": load()}) if self.real else '{"beat": 1}'
+
+    def said(self, host: Host) -> dict[str, Any]:
+        """One in a hundred had its configuration changed."""
+        told = host.said(room=not host.held)
+        return {**told, "facts": host.facts()} if self.real and chance.random() < 0.01 else told
 
 
 async def begin(line: Line, host: Host) -> None:
     host.take(await line.post("sync", host.token, host.said(room=True)))
 
 
-async def live(host: Host, line: Line, turn: asyncio.Semaphore, patience: float) -> None:
+async def live(host: Host, line: Line, turn: asyncio.Semaphore, patience: float, talk: Talk) -> None:
     """Beats every ten seconds and asks when it was told to, or when it is woken."""
     headers = {"Authorization": f"Bearer {host.token}", "X-QB-Session": host.session}
     async with connect(
@@ -154,52 +181,105 @@ async def live(host: Host, line: Line, turn: asyncio.Semaphore, patience: float)
         due = time.monotonic() + chance.uniform(0, patience)
         await asyncio.sleep(chance.uniform(0, 10))
         while True:
-            await socket.send('{"beat": 1, "load": {"cpu": 0.5, "memory": 1000}}')
+            await socket.send(talk.beat())
             with suppress(TimeoutError):
                 await asyncio.wait_for(socket.recv(), 10)
                 due = 0
             if time.monotonic() >= due:
                 async with turn:
-                    answer = await line.post("sync", host.token, host.said(room=not host.held))
+                    answer = await line.post("sync", host.token, talk.said(host))
                 host.take(answer)
                 due = time.monotonic() + answer["next"]
 
 
-async def beating(web: psutil.Process, hosts: list[Host], port: int) -> tuple[float, float, float]:
-    """Seconds of the storm of hellos; percent of a core of the web process; of this generator."""
-    began = time.monotonic()
-    await each(hosts, [port], greet)
-    storm = time.monotonic() - began
+async def beating(web: psutil.Process, hosts: list[Host], port: int) -> list[tuple[float, str]]:
+    """Percent of a core of the web process, and of this generator: of bare beats, then of real ones."""
     await each(hosts[:BUSY], [port], begin)
-    line, turn = Line(port), asyncio.Semaphore(1)
-    living = [asyncio.create_task(live(host, line, turn, 100.0)) for host in hosts]
+    line, turn, talk = Line(port), asyncio.Semaphore(1), Talk()
+    living = [asyncio.create_task(live(host, line, turn, 100.0, talk)) for host in hosts]
     await asyncio.sleep(30 + HOSTS / 250)
-    gone = [task for task in living if task.done()]
-    if gone:
-        raise SystemExit(f"{len(gone)} simulated hosts have left: {gone[0].exception()!r}")
-    own = spent([psutil.Process()])
-    busy = await asyncio.to_thread(share, [web], SECONDS)
-    own = 100 * (spent([psutil.Process()]) - own) / SECONDS
+    found = []
+    for talk.real in (False, True):
+        await asyncio.sleep(12 if talk.real else 0)
+        gone = [task for task in living if task.done()]
+        if gone:
+            raise SystemExit(f"{len(gone)} simulated hosts have left: {gone[0].exception()!r}")
+        own = spent([psutil.Process()])
+        busy = await asyncio.to_thread(share, [web], SECONDS)
+        found.append((busy, f"generator {100 * (spent([psutil.Process()]) - own) / SECONDS:.0f} %"))
     for task in living:
         task.cancel()
     await asyncio.gather(*living, return_exceptions=True)
-    return storm, busy, own
+    return found
 
 
-async def claiming(hosts: list[Host], ports: list[int], seconds: float, until: float) -> int:
+# -- as fast as they are answered ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Rate:
+    """Something of the farm's a second, and what it took of the two cores."""
+
+    count: int = 0
+    requests: int = 0
+    took: float = 0.0
+    web: float = 0.0
+    own: float = 0.0
+
+    @property
+    def each(self) -> float:
+        return self.count / self.took
+
+    @property
+    def note(self) -> str:
+        shares = f"web {100 * self.web / self.took:.0f} % of a core, generator {100 * self.own / self.took:.0f} %"
+        return f"{shares}, {1000 * self.web / max(1, self.requests):.1f} ms of web processes a request"
+
+
+def rate(webs: list[psutil.Process], act: Callable[[Rate], Any]) -> Rate:
+    found, before, own = Rate(), spent(webs), spent([psutil.Process()])
+    began = time.monotonic()
+    asyncio.run(act(found))
+    found.took = time.monotonic() - began
+    found.web, found.own = spent(webs) - before, spent([psutil.Process()]) - own
+    return found
+
+
+async def claiming(hosts: list[Host], ports: list[int], seconds: float, found: Rate) -> None:
     """Frames claimed by hosts in turn, each of which reports at its next turn what it was given at this one."""
-    claimed = 0
-    turns = itertools.cycle(hosts)
+    turns, until = itertools.cycle(hosts), time.monotonic() + SECONDS
 
     async def carry(line: Line) -> None:
-        nonlocal claimed
         while time.monotonic() < until:
             host = next(turns)
             answer = await line.post("sync", host.token, host.said(room=not host.held, seconds=seconds))
-            claimed += host.take(answer)
+            found.count += host.take(answer)
+            found.requests += 1
 
     await asyncio.gather(*(carry(Line(ports[number % len(ports)])) for number in range(AT_ONCE)))
-    return claimed
+
+
+async def placing(hosts: list[Host], ports: list[int], found: Rate) -> None:
+    """Hosts that hold nothing are each given a subjob with its first frame."""
+    until = time.monotonic() + SECONDS
+
+    async def place(line: Line, host: Host) -> None:
+        if time.monotonic() < until:
+            answer = await line.post("sync", host.token, host.said(room=True))
+            found.count += host.take(answer)
+            found.requests += 1
+
+    await each(hosts, ports, place)
+
+
+def picks() -> float:
+    """The 95th percentile of finding the next job, for each of the hosts as it is now."""
+    from qbcore import views
+    from qbcore.waiting import Waiting
+    from qbcore.writing import clock
+
+    known = Waiting()
+    return p95([timed(lambda host=host: known.pick(host)) for host in views.every_host(clock())])  # type: ignore[misc]
 
 
 def web(stack: ExitStack) -> tuple[psutil.Process, int]:
@@ -213,17 +293,7 @@ def web(stack: ExitStack) -> tuple[psutil.Process, int]:
     return process, port
 
 
-def claimed(hosts: list[Host], ports: list[int], webs: list[psutil.Process], seconds: float) -> tuple[float, str]:
-    """Frames a second, when each of them takes so long."""
-    before, own = spent(webs), spent([psutil.Process()])
-    began = time.monotonic()
-    count = asyncio.run(claiming(hosts, ports, seconds, began + SECONDS))
-    took = time.monotonic() - began
-    shares = [100 * (now - old) / took for now, old in ((spent(webs), before), (spent([psutil.Process()]), own))]
-    return count / took, f"web {shares[0]:.0f} % of a core, generator {shares[1]:.0f} %"
-
-
-def figures() -> list[Figure]:
+def figures() -> Iterator[Figure]:
     from django.db import connection
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -231,21 +301,28 @@ def figures() -> list[Figure]:
     with ExitStack() as stack:
         process, port = web(stack)
         hosts = [Host(number, port) for number in range(HOSTS)]
-        rows(hosts)
+        joined(hosts)
         for _ in range(4):
             work(50_000, BUSY // 4)
-        storm, busy, own = asyncio.run(beating(process, hosts, port))
+        least = floor(hosts)
+        greeted = asyncio.run(storm(hosts, port))
+        yield Figure(f"hello of {HOSTS:,} hosts at once", greeted.took, floor=least, note=f"sent away {greeted.away:,}")
+        yield Figure("  a sync meanwhile, p95", p95(greeted.syncs))
+        yield Figure("  a page meanwhile, p95", p95(greeted.pages))
+        bare, real = asyncio.run(beating(process, hosts, port))
+        yield Figure(f"web process, {HOSTS:,} hosts beating, 20 % busy", bare[0], 50.0, unit="%", note=bare[1])
+        yield Figure("  the same with loads and facts, as real workers send", real[0], 50.0, unit="%", note=real[1])
         more = [web(stack)] if connection.vendor == "postgresql" else []
         webs, ports = [process, *(one for one, _ in more)], [port, *(one for _, one in more)]
-        short, told = claimed(hosts[:BUSY], ports, webs, 0.05)
-        long, also = claimed(hosts[:BUSY], ports, webs, 5.0)
-    beside = f"{len(webs)} web processes"
-    return [
-        Figure(f"web process, {HOSTS:,} hosts beating, 20 % busy", busy, 50.0, unit="%", note=f"generator {own:.0f} %"),
-        Figure(f"  hello of {HOSTS:,} hosts at once", storm),
-        Figure(f"frames of 50 ms claimed, {BUSY:,} of {HOSTS:,} hosts, {beside}", short, 1000.0, unit="/s", note=told),
-        Figure("  frames of 5 s, one by one", long, unit="/s", note=also),
-    ]
+        beside = f"{BUSY:,} of {HOSTS:,} hosts, {len(webs)} web processes"
+        short = rate(webs, lambda found: claiming(hosts[:BUSY], ports, 0.05, found))
+        yield Figure(f"frames of 50 ms claimed, {beside}", short.each, 1000.0, unit="/s", note=short.note)
+        long = rate(webs, lambda found: claiming(hosts[:BUSY], ports, 5.0, found))
+        yield Figure("  frames of 5 s, one by one", long.each, unit="/s", note=long.note)
+        work(50, 2, JOBS)
+        yield Figure(f"next job of {JOBS:,} for each of the hosts, p95", picks(), 0.01)
+        placed = rate(webs, lambda found: placing(hosts[BUSY:], ports, found))
+        yield Figure("subjobs placed, one for each of the other hosts", placed.each, unit="/s", note=placed.note)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ class Round:
         self._orders()
         if self.back:
             self.answer["next"] = 0  # what came back has its turn once the fold has counted it
-        elif self.body.get("room"):
+        elif self.body.get("room") or (self.body.get("room_if_over") and self.answer["over"]):
             self._starts()
         if self.body.get("shown") and (wrote := thumbnails.wrote(self.host, shown_of(self.body))):
             self.answer["wrote"] = wrote
@@ -308,6 +308,7 @@ class Round:
                 self.answer["orders"][str(pk)] = "finish"
 
     def _starts(self) -> None:
+        self.answer["filled"] = True
         self.row, barred = asking.host(self.host, self.now)  # reports may have changed what it is given
         jobs = asking.jobs(self.jobs)  # duties read other columns too
         given = dispatch.starts(self.row, barred, list(self.open.values()), jobs, now=self.now)

@@ -66,8 +66,10 @@ class Holdings:
         for grant in want:
             grant.asked = True
         said = Said(now, frozenset(grant.id for grant in here), frozenset(gone))
+        able = self.accepting and not self._disk.full
         body = {
-            "room": self.accepting and not self._disk.full and len(here) < self._slots,
+            "room": able and len(here) < self._slots,
+            "room_if_over": able and any(not grant.held() for grant in want),
             "held": self._held(here, untold),
             "running": [*(number for some in untold.values() for number in some), *self._announced(here)],
             "reports": reports,

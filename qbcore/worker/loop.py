@@ -203,7 +203,7 @@ class Worker:
             self._facts = None
         if asked := answer.body.get("asked"):
             self._leave(f"the farm asks for {asked}", code=AGAIN if asked == "restart" else 0)
-        if answer.body.get("over"):
+        if answer.body.get("over") and not answer.body.get("filled"):
             self._hint = True  # a slot is free that was not when this was asked
 
     def _refused(self, refusal: Refusal, now: float) -> None:

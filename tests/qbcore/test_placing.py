@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from qbcore import backend, folding, submission, verbs
+from qbcore import backend, folding, hosts, submission, verbs
 from qbcore.control import asking, placing
 from qbcore.control.placing import Placed, Placing
 from qbcore.models import AttemptRow, DeltaRow, GrantRow, HostRow, JobRow, SubjobRow, WorkRow
@@ -118,3 +118,48 @@ def test_a_job_that_is_not_ready_is_not_started() -> None:
     assert asking.ready(job) is None
     assert asking.ready(job + 1) is None
     assert JobRow.objects.get(pk=job).status == Status.BLOCKED
+
+
+def test_one_request_ends_a_grant_and_begins_the_next_frame_of_another_job() -> None:
+    one = {"package": {"cmdline": "true", "range": "1"}, "cpus": 1}
+    jobs = [submit(**one) for _ in range(3)]
+    hand = Hand(slots=1)
+    hand.sync(room=True)
+    for job in jobs[1:]:
+        [(grant, frame)], hand.frames = hand.frames, []
+        line = hand.ended(grant, frame)
+        answer = hand.sync(reports=[line], want=[grant], room_if_over=True)
+        assert (answer["over"], answer["filled"]) == ([grant], True)
+        assert [start["job"]["id"] for start in answer["starts"]] == [job]
+
+
+def test_a_request_that_asks_for_nothing_in_the_place_of_what_is_over_is_given_nothing() -> None:
+    one = {"package": {"cmdline": "true", "range": "1"}, "cpus": 1}
+    submit(**one), submit(**one)
+    hand = Hand(slots=1)
+    hand.sync(room=True)
+    [(grant, frame)], hand.frames = hand.frames, []
+    answer = hand.sync(reports=[hand.ended(grant, frame)], want=[grant])
+    assert (answer["over"], answer["starts"], "filled" in answer) == ([grant], [], False)
+
+
+def test_a_host_that_goes_on_with_its_job_is_not_asked_about_others() -> None:
+    submit(cpus=1), submit(cpus=1, priority=1)
+    hand = Hand(slots=1)
+    hand.sync(room=True)
+    [(grant, frame)], hand.frames = hand.frames, []
+    answer = hand.sync(reports=[hand.ended(grant, frame)], want=[grant], room_if_over=True)
+    assert [one["name"] for one in answer["frames"][str(grant)]] == ["2"]
+    assert (answer["starts"], "filled" in answer) == ([], False)
+
+
+def test_a_hello_of_a_host_that_holds_nothing_is_four_statements() -> None:
+    hand = Hand()
+    said = {"protocol": 2, "previous": hand.session, "facts": {"os": "Linux", "slots": 2}, "held": {}}
+    counts = []
+    for letter in "bcd":
+        with CaptureQueriesContext(connection) as queries:
+            hosts.hello(hand.id, {**said, "session": letter * 32, "previous": hand.session})
+        hand.session = letter * 32
+        counts.append(len(queries))
+    assert counts[-1] <= 4 + (not on_postgres()), "with those that begin and end it"

@@ -243,7 +243,7 @@ class Supervisor:
         self._take_back_unheld(told)
         frames, over = self._more(told["want"])
         return 200, {
-            "starts": self._starts() if told["room"] else [],
+            **self._filled(told, over),
             "frames": frames,
             "over": over,
             "orders": {number: self.orders[int(number)] for number in told["held"] if int(number) in self.orders},
@@ -253,6 +253,12 @@ class Supervisor:
             "wrote": dict.fromkeys(told.get("shown", ()), self.wrote) if self.wrote else {},
             **({"asked": self.asked} if self.asked else {}),
         }
+
+    def _filled(self, told: Message, over: list[int]) -> Message:
+        """New grants where there is room, also in the place of what is over."""
+        if told["room"] or (told["room_if_over"] and over):
+            return {"starts": self._starts(), "filled": not self.waiting}
+        return {"starts": []}
 
     def _report(self, report: Message) -> None:
         """Stored once; one that repeats an older one says the same."""

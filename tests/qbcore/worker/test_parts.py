@@ -210,6 +210,20 @@ def test_a_worker_takes_no_more_grants_than_it_has_slots(holdings: Holdings) -> 
     assert holdings.request(100.4)[0]["room"] is False
 
 
+def test_a_worker_asks_for_what_may_follow_a_grant_that_wants_frames_and_has_none(holdings: Holdings) -> None:
+    body, said = holdings.request(100.1)
+    assert body["room_if_over"] is False
+    starts = [{"grant": number, "job": JOB, "subjob": number, "frames": []} for number in (7, 8)]
+    holdings.answered({"starts": starts}, said, 100.1, 100.2)
+    body, said = holdings.request(100.3)
+    assert (body["want"], body["room"], body["room_if_over"]) == ([7, 8], False, True)
+    follows = [{"grant": 9, "job": JOB, "subjob": 0, "frames": []}]
+    holdings.answered({"over": [7], "starts": follows, "filled": True}, said, 100.3, 100.4)
+    assert sorted(holdings.grants) == [8, 9]
+    holdings.drain(100.5)
+    assert holdings.request(100.6)[0]["room_if_over"] is False
+
+
 def test_what_a_long_silence_left_is_told_in_parts(tmp_path: Path) -> None:
     with StateFolder(tmp_path) as folder:
         for number in range(MOST + 1):
