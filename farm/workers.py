@@ -39,6 +39,8 @@ BETWEEN, AGAIN, SWEEP = 0.05, 1.0, 5.0
 """Seconds between two rounds of waking: at least, while work still waits, and when nothing was heard."""
 TRUSTED = 30.0
 """Seconds for which a revoked token can still write its own host's logs."""
+TOLD = 5.0
+"""And be told that its session is another's, which ends a worker as well."""
 PREFIX = "/worker/v1/"
 BEGINNINGS = (f"{PREFIX}hello", f"{PREFIX}join")
 """What all hosts of a farm may ask at once, and nothing that runs waits for."""
@@ -115,8 +117,8 @@ def _route(scope: Scope, body: bytes) -> dict[str, Any]:
     said = _json(body)
     if what == "join":
         return hosts.join(said)
-    host = hosts.host_for_token(_token(scope))
-    return hosts.hello(host, said) if what == "hello" else backend.sync(host, said)
+    token = _token(scope)
+    return hosts.hello(hosts.host_for_token(token), said) if what == "hello" else backend.sync(_known(token, TOLD), said)
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -151,11 +153,15 @@ def _log(scope: Scope, rest: str, body: bytes) -> dict[str, Any]:
 
 def _writer(token: str) -> int:
     """The host whose token this is, which is asked for once in a while: pieces of logs come many a second."""
-    return _known_writer(token, int(time.monotonic() / TRUSTED))
+    return _known(token, TRUSTED)
+
+
+def _known(token: str, seconds: float) -> int:
+    return _known_host(token, seconds, int(time.monotonic() / seconds))
 
 
 @lru_cache(maxsize=8192)
-def _known_writer(token: str, turn: int) -> int:
+def _known_host(token: str, seconds: float, turn: int) -> int:
     return hosts.host_for_token(token)
 
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from qbcore import acting, callbacks, events, folding, history, hostfacts
 from qbcore.control import placements, work
-from qbcore.errors import Conflict, Invalid
+from qbcore.errors import Conflict, Invalid, Unauthorized
 from qbcore.models import GrantRow, HostRow
 from qbcore.prepared import BY_INDEX
 from qbcore.states import Ending, HostState, Status
@@ -64,7 +64,9 @@ def heard(host_id: int, session: str, seq: int, load: Any) -> Heard:
 
 def speak(host_id: int, session: str, seq: int, now: datetime, load: Any) -> HostRow:
     """The host's row, locked, if this is its worker and its newest request; the sign of life is noted."""
-    host = locked(HostRow.objects.filter(pk=host_id)).get()
+    host = locked(HostRow.objects.filter(pk=host_id)).first()
+    if host is None:
+        raise Unauthorized("the host was removed: join again with a new join token")
     if host.session != session:
         raise WrongSession(f"another worker speaks for {host.name} now: this one ends")
     if seq < host.seq:

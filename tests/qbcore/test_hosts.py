@@ -298,3 +298,10 @@ def test_the_history_says_that_a_worker_started_anew_without_what_it_had() -> No
     assert told.effect == "its worker started anew without 2 subjobs, which went back to the queue"
     hand.die()
     assert HistoryRow.objects.filter(verb="restart").count() == 1, "it had nothing the second time"
+
+
+def test_the_worker_of_a_host_that_was_forgotten_is_refused_for_good() -> None:
+    hand = Hand()
+    HostRow.objects.filter(pk=hand.id).delete()
+    with pytest.raises(Unauthorized, match="join again"):
+        hand.sync()
