@@ -169,6 +169,7 @@ DUTIES = (
     Duty("timeouts", 2.0, callbacks.raise_timeouts),
     Duty("calendars", 15.0, hostcare.wake_where_calendars_turned),
     Duty("samples", 20.0, samples.take),
+    Duty("thin samples", 60.0, samples.thin),
     Duty("forget", 600.0, forget),
     Duty("pack logs", 30.0, logkeeping.Aside(logkeeping.pack)),
     Duty("retire logs", 600.0, logkeeping.Aside(logkeeping.retire)),

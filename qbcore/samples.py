@@ -1,4 +1,7 @@
-"""How busy hosts were, minute by minute: taken from what workers said, a statement for all of them; kept for a time."""
+"""How busy hosts were: taken from what workers said, a statement for all of them, and kept for a time.
+
+The last day is kept minute by minute, what is older in tens of minutes: a seventh of the rows for a week.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,17 @@ from qbcore.writing import clock, on_postgres, writing
 MINUTE = timedelta(minutes=1)
 MOST_POINTS = 720
 LONGEST = timedelta(days=370)
+FINE = timedelta(hours=25)
+"""For how long minutes are kept apart: a chart of the last day is never coarser than it was."""
+COARSE = 10
+"""Minutes of an older sample."""
 _SLOTS = {
     True: "(p.taken->>'host.processors')::float",
     False: "json_extract(p.taken, '$.\"host.processors\"')",
 }
 _TAKE = """
-    INSERT INTO sample (host_id, at, cpu, memory, slots, count)
-    SELECT h.id, %s, h.load_cpu, h.load_memory, CAST(coalesce(sum({slots}), 0) AS integer), 1
+    INSERT INTO sample (host_id, at, cpu, memory, slots, count, minutes)
+    SELECT h.id, %s, h.load_cpu, h.load_memory, CAST(coalesce(sum({slots}), 0) AS integer), 1, 1
     FROM host h LEFT JOIN placement p ON p.host_id = h.id AND p.ended IS NULL
     WHERE h.state = 'active' AND h.seen > %s
     GROUP BY h.id, h.load_cpu, h.load_memory
@@ -35,6 +42,16 @@ _TAKE = """
         memory = (sample.memory * sample.count + excluded.memory) / (sample.count + 1),
         slots = CASE WHEN excluded.slots > sample.slots THEN excluded.slots ELSE sample.slots END,
         count = sample.count + 1
+"""
+_THIN = f"""
+    INSERT INTO sample (host_id, at, cpu, memory, slots, count, minutes)
+    SELECT host_id, %s, sum(cpu * count) / sum(count), sum(memory * count) / sum(count), max(slots), sum(count),
+           {COARSE}
+    FROM sample WHERE minutes = 1 AND at >= %s AND at < %s
+    GROUP BY host_id
+    ON CONFLICT (host_id, at) DO UPDATE SET
+        cpu = excluded.cpu, memory = excluded.memory, slots = excluded.slots, count = excluded.count,
+        minutes = excluded.minutes
 """
 
 
@@ -69,6 +86,23 @@ def take() -> int:
 
 
 @writing
+def thin() -> int:
+    """Puts the oldest ten minutes that were kept apart for long enough into one sample a host; answers of how many."""
+    fine = SampleRow.objects.filter(minutes=1, at__lt=clock() - FINE)
+    first = fine.aggregate(first=Min("at"))["first"]
+    if first is None:
+        return 0
+    begin = first.replace(minute=first.minute - first.minute % COARSE, second=0, microsecond=0)
+    end = begin + COARSE * MINUTE
+    adapt = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.execute(_THIN, [adapt(begin), adapt(begin), adapt(end)])
+        hosts = max(0, int(cursor.rowcount))
+    SampleRow.objects.filter(minutes=1, at__gte=begin, at__lt=end).delete()
+    return hosts
+
+
+@writing
 def retire() -> int:
     """Removes samples that are older than FARM_SAMPLE_DAYS, an hour of them at a time; answers how many."""
     old = clock() - timedelta(days=settings.FARM_SAMPLE_DAYS)
@@ -88,20 +122,24 @@ def of(host: int, since: datetime, until: datetime) -> Chart:
         raise Invalid("the time must end after it begins, and last at most a year", field="since")
     minutes = max(1, -(-(until - since) // (MINUTE * MOST_POINTS)))
     rows = SampleRow.objects.filter(host_id=host, at__gte=since, at__lt=until).order_by("at")
-    samples = [Sample(*row) for row in rows.values_list("at", "cpu", "memory", "slots")]
+    told = rows.values_list("at", "cpu", "memory", "slots", "minutes")
+    samples = [(Sample(at, cpu, memory, slots), long) for at, cpu, memory, slots, long in told]
+    longest = max((long for _, long in samples), default=1)
+    minutes = -(-minutes // longest) * longest
     return Chart(minutes * 60, tuple(_with_gaps(_in_steps(samples, minutes * MINUTE), minutes * MINUTE)))
 
 
-def _in_steps(samples: Sequence[Sample], step: timedelta) -> Iterator[Sample]:
-    """The means of the samples in each step."""
+def _in_steps(samples: Sequence[tuple[Sample, int]], step: timedelta) -> Iterator[Sample]:
+    """The means of the samples in each step; of each is told how many minutes it is of."""
     seconds = int(step.total_seconds())
-    for number, some in groupby(samples, key=lambda sample: int(sample.at.timestamp()) // seconds):
+    for number, some in groupby(samples, key=lambda one: int(one[0].at.timestamp()) // seconds):
         found = list(some)
+        minutes = sum(long for _, long in found)
         yield Sample(
-            datetime.fromtimestamp(number * seconds, found[0].at.tzinfo),
-            sum(one.cpu for one in found) / len(found),
-            sum(one.memory for one in found) / len(found),
-            max(one.slots for one in found),
+            datetime.fromtimestamp(number * seconds, found[0][0].at.tzinfo),
+            sum(one.cpu * long for one, long in found) / minutes,
+            sum(one.memory * long for one, long in found) / minutes,
+            max(one.slots for one, _ in found),
         )
 
 

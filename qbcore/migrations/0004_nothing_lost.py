@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ('memory', models.FloatField(default=0)),
                 ('slots', models.IntegerField(default=0)),
                 ('count', models.IntegerField(default=1)),
+                ('minutes', models.SmallIntegerField(default=1)),
             ],
             options={
                 'db_table': 'sample',
@@ -138,6 +139,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='samplerow',
             index=models.Index(models.F('at'), name='sample_at'),
+        ),
+        migrations.AddIndex(
+            model_name='samplerow',
+            index=models.Index(models.F('at'), condition=models.Q(('minutes', 1)), name='sample_fine'),
         ),
         migrations.AddIndex(
             model_name='thumbnailrow',

@@ -50,7 +50,7 @@ class HostRow(models.Model):
 
 
 class SampleRow(models.Model):
-    """How busy a host was in a minute: the mean of what its worker said. Kept for a time, for charts."""
+    """How busy a host was in a minute, or in ten of them when that is long ago: the mean of what its worker said."""
 
     pk = models.CompositePrimaryKey("host_id", "at")
     host_id = models.BigIntegerField()
@@ -59,10 +59,14 @@ class SampleRow(models.Model):
     memory = models.FloatField(default=0)  # MB
     slots = models.IntegerField(default=0)  # processors taken by grants
     count = models.IntegerField(default=1)  # how many readings the means are of
+    minutes = models.SmallIntegerField(default=1)  # how long it is
 
     class Meta:
         db_table = "sample"
-        indexes = [models.Index("at", name="sample_at")]
+        indexes = [
+            models.Index("at", name="sample_at"),
+            models.Index("at", name="sample_fine", condition=Q(minutes=1)),
+        ]
 
 
 class JoinTokenRow(models.Model):

@@ -126,3 +126,45 @@ def test_old_samples_are_removed_an_hour_of_them_at_a_time(at: Callable[[datetim
     at(NOON + timedelta(days=7, minutes=100))
     assert [samples.retire(), samples.retire(), samples.retire()] == [2, 1, 0]
     assert len(kept(7)) == 1
+
+
+def test_minutes_of_long_ago_become_tens_of_minutes_oldest_first(at: Callable[[datetime], None]) -> None:
+    put(7, 1, 2, cpu=0.25)
+    put(7, 9, cpu=1.0)
+    put(7, 10, 25)
+    put(8, 3, 10)
+    at(NOON + samples.FINE + 20 * MINUTE)
+    assert [samples.thin() for _ in range(4)] == [2, 2, 0, 0], "the minute 25 is not old enough"
+    assert kept(7) == [
+        (NOON, 0.5, 400.0, 9, 3),
+        (NOON + 10 * MINUTE, 0.5, 1000.0, 10, 1),
+        (NOON + 25 * MINUTE, 0.5, 2500.0, 25, 1),
+    ]
+    assert list(SampleRow.objects.filter(host_id=7).order_by("at").values_list("minutes", flat=True)) == [10, 10, 1]
+
+
+def test_a_chart_reads_both_and_has_no_gaps_between_tens_of_minutes(at: Callable[[datetime], None]) -> None:
+    put(7, *range(60), cpu=0.25)
+    put(7, *range(60, 80), cpu=0.75)
+    put(7, 120)
+    at(NOON + samples.FINE + 60 * MINUTE)
+    while samples.thin():
+        pass
+    chart = samples.of(7, NOON, NOON + timedelta(hours=3))
+    assert chart.step == 600
+    told = [point and (point.at, point.cpu, point.slots) for point in chart.points]
+    tens = [(NOON + number * 10 * MINUTE, 0.25 if number < 6 else 0.75, number * 10 + 9) for number in range(8)]
+    assert told == [*tens, None, (NOON + 120 * MINUTE, 0.5, 120)]
+    week = samples.of(7, NOON - timedelta(days=5), NOON + timedelta(days=2))
+    assert week.step == 20 * 60 and len(week.points) <= samples.MOST_POINTS
+
+
+def test_one_statement_thins_all_hosts(
+    at: Callable[[datetime], None], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for host in range(30):
+        put(host, *range(10))
+    at(NOON + samples.FINE + 10 * MINUTE)
+    with django_assert_max_num_queries(5):
+        assert samples.thin() == 30
+    assert SampleRow.objects.count() == 30
