@@ -118,7 +118,9 @@ def _route(scope: Scope, body: bytes) -> dict[str, Any]:
     if what == "join":
         return hosts.join(said)
     token = _token(scope)
-    return hosts.hello(hosts.host_for_token(token), said) if what == "hello" else backend.sync(_known(token, TOLD), said)
+    if what == "hello":
+        return hosts.hello(hosts.host_for_token(token), said)
+    return backend.sync(_known(token, TOLD), said)
 
 
 def _json(body: bytes) -> dict[str, Any]:
