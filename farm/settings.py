@@ -9,7 +9,7 @@
 | FARM_HOSTS | localhost names | host names under which browsers and workers reach the farm, comma separated |
 | FARM_LEASE | 60 | seconds of silence after which a host is given up |
 | FARM_LOG_PACK_AFTER | 600 | seconds after its end at which a grant's log files are packed |
-| FARM_SAMPLE_DAYS | 7 | days for which the load and memory of hosts are kept: by the minute for 25 hours, then in tens of minutes |
+| FARM_SAMPLE_DAYS | 7 | days for which the load of hosts is kept: by the minute for 25 hours, then coarser |
 | FARM_LOG_DAYS | 0: as long as the job | days after a job's end at which its logs are removed |
 | FARM_DISK_WARN | 10 | percent of FARM_DATA's disk below which operators are warned |
 | FARM_DISK_STOP | 3 | percent below which new jobs are refused, as below 500 MB; 0: never |

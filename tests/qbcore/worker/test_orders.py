@@ -178,6 +178,18 @@ def test_a_subjobs_limit_counts_all_its_frames_and_gives_back_the_rest(superviso
     assert len(max(supervisor.grants.items())[1].subjob.frames) == 6
 
 
+def test_the_limit_of_a_subjob_begins_anew_where_it_is_placed_again(supervisor: Supervisor, host: Host) -> None:
+    supervisor.submit("sleep 2.5", "1", "2", timelimit=4)
+    supervisor.until(supervisor.running)
+    [(number, grant)] = supervisor.grants.items()
+    supervisor.order(number, "finish")  # as a preempted one is
+    supervisor.until(lambda: grant.gone)
+    supervisor.waiting.append(grant.subjob)
+    supervisor.hint()
+    supervisor.until(lambda: len(supervisor.reports) == 2)
+    assert [(report["reason"], report["exit"]) for report in supervisor.reports] == [("exit", 0)] * 2
+
+
 def test_limits_stand_still_while_a_frame_is_suspended(
     supervisor: Supervisor, host: Host, left: Path, tmp_path: Path
 ) -> None:
