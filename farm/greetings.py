@@ -1,7 +1,8 @@
 """Hellos take turns, so that a farm whose hosts all start at once goes on answering whoever works already.
 
-A few are answered at a time, in threads of their own, and some more wait here. Whoever comes beside them is told when
-to come again: each a little later than the one before it, as fast as hellos have been answered until now.
+A few are answered at a time, in threads of their own, and as many wait here as will have their turn within seconds.
+Whoever comes beside them is told when to come again: each a little later than the one before it, as fast as hellos
+have been answered until now.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 
 from qbcore.errors import QubeError
 
-AT_ONCE, WAITING = 2, 32
+AT_ONCE = 2
+PATIENCE = 3.0
+"""Seconds after which the last of those that wait here should have had its turn: a worker hangs up after ten."""
 SHORTEST, LONGEST = 1.0, 60.0
 """Seconds after which somebody who was sent away comes again."""
 USUAL = 0.01
@@ -37,16 +40,16 @@ class Crowded(QubeError):  # noqa: N818 -- reads as what happened
 class Greetings:
     """The hellos of this process. Used in its event loop only."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
+    def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
         self._threads = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="hello")
-        self._at_once, self._most = at_once, at_once + waiting
+        self._at_once, self._patience = at_once, patience
         self._inside = 0
         self._mean = USUAL
         self._turn = -math.inf
 
     async def take(self, answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What *answer* gives, which runs in a thread when its turn has come. Raises Crowded."""
-        if self._inside >= self._most:
+        if self._inside >= self._at_once and self._wait() >= self._patience:
             raise Crowded(self._after(time.monotonic()))
         self._inside += 1
         try:
@@ -61,9 +64,13 @@ class Greetings:
         finally:
             self._mean += SHARE * (time.monotonic() - began - self._mean)
 
+    def _wait(self) -> float:
+        """Seconds until all who are inside have had their turn."""
+        return self._inside * self._mean / self._at_once
+
     def _after(self, now: float) -> float:
         """Seconds until the turn of one more: those who are sent away come back one after the other."""
-        self._turn = max(self._turn, now) + self._mean / self._at_once
+        self._turn = max(self._turn, now + self._wait()) + self._mean / self._at_once
         return min(LONGEST, max(SHORTEST, self._turn - now))
 
 
