@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -14,7 +13,7 @@ from typing import Any
 import psycopg
 
 from tests.e2e.farms import Farm, environment
-from tests.e2e.programs import ROOT, Program, carrying, told
+from tests.e2e.programs import Program, carrying, told
 from tests.e2e.scripting import Api
 from tests.servers import Postgres, Redis, free_port
 
@@ -112,27 +111,34 @@ class ProductionFarm(Farm):
         made.env = environment(self.folder, FARM_DATA=str(self.folder / f"{name}-data"))
         return made
 
-    def join(self, name: str) -> None:
-        """Writes a join token for that host, as an operator would."""
-        command = [sys.executable, "manage.py", "jointoken", "--host", name]
-        token = subprocess.run(command, env=self.env, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-        file = self.folder / f"{name}.join"
-        file.touch(mode=0o600)
-        file.write_text(token.stdout)
+    def _tokens(self) -> None:
+        """The token of an admin, and a file for each worker with what it joins by: all by one process."""
+        names = [one.name for one in self.workers]
+        told = self.django(
+            "from qbcore import permissions\n"
+            "admin = permissions.ensure_user('admin', role='admin')\n"
+            f"joins = [permissions.new_join_token(hours=1, host=name) for name in {names}]\n"
+            "print(permissions.new_token(admin, label='test'), *joins)"
+        )
+        self.token, *joins = told.split()
+        for name, token in zip(names, joins, strict=True):
+            file = self.folder / f"{name}.join"
+            file.touch(mode=0o600)
+            file.write_text(token)
 
     def start(self) -> None:
         """Returns once every web process is ready and all workers are active."""
         migrate = self.program("migrate", sys.executable, "manage.py", "migrate", "--noinput")
         migrate.start()
-        assert migrate.wait(60) == 0, told([migrate])
+        assert migrate.wait(150) == 0, told([migrate])
         for one in (*self.webs, self.celery, self.housekeeping):
             one.start()
-        self.token = self.user("admin", "admin")
+        self._tokens()
         for one in self.workers:
-            self.join(one.name)
             one.start()
-        self.until(lambda: all(self.ready(web) for web in range(len(self.webs))), "all web processes are ready")
-        self.until(lambda: list(self.hosts().values()).count("active") == len(self.workers), "all workers are active")
+        self.until(lambda: all(self.ready(web) for web in range(len(self.webs))), "all web processes are ready", 120)
+        active = len(self.workers)
+        self.until(lambda: list(self.hosts().values()).count("active") == active, "all workers are active", 120)
 
     def api(self, token: str = "", *, web: int = 0) -> Api:
         return super().api(token or self.token, web=web)

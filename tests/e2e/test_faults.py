@@ -19,7 +19,7 @@ from tests.e2e.processes import ProductionFarm
 from tests.e2e.programs import Program, gone, told, until
 from tests.servers import Postgres, Redis
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 LEASE = 3.0  # seconds
 
 
