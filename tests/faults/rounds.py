@@ -73,7 +73,7 @@ class Round:
         stack = self.stack
         assert not stack.dead(), f"ended by themselves: {stack.dead()}"
         stack.heal()
-        stack.until(stack.well, "all parts are well again", 60)
+        stack.until(stack.well, "all parts are well again", 180)
         deadline = time.monotonic() + QUIET
         released = 0.0
         while not self._over(jobs):
