@@ -185,15 +185,7 @@ class Seeder:
     def _subjob(self, plan: JobPlan, place: Place, status: Status) -> None:
         row: dict[str, Any] = {"job_id": plan.id, "idx": place.idx, "status": int(status), "updated": self.now}
         if plan.started and status in PLACED | DONE:
-            grant = {
-                "id": place.grant,
-                "job_id": plan.id,
-                "idx": place.idx,
-                "host_id": place.host.id,
-                "host_name": place.host.name,
-                "taken": {"host.processors": plan.take},
-                "started": plan.started,
-            }
+            grant = self._placement(plan, place)
             row |= {"timestart": plan.started, "host_name": place.host.name}
             if status in PLACED:
                 row |= {"grant_id": place.grant, "host_id": place.host.id}
@@ -209,6 +201,9 @@ class Seeder:
 
     def _former(self, plan: JobPlan, place: Place) -> dict[str, Any]:
         """The closed grant of a subjob that waits again."""
+        return {**self._placement(plan, place), "ended": place.busy_until, "ending": "complete"}
+
+    def _placement(self, plan: JobPlan, place: Place) -> dict[str, Any]:
         return {
             "id": place.grant,
             "job_id": plan.id,
@@ -217,8 +212,6 @@ class Seeder:
             "host_name": place.host.name,
             "taken": {"host.processors": plan.take},
             "started": plan.started or plan.submitted,
-            "ended": place.busy_until,
-            "ending": "complete",
         }
 
     def _history(self, plan: JobPlan, told: plans.Told) -> None:
