@@ -21,9 +21,9 @@ from urllib.parse import parse_qs
 import orjson
 from django.db import close_old_connections
 
-from farm import metrics
+from farm import beats, metrics
 from farm.greetings import Crowded, greetings
-from qbcore import backend, events, hostfacts, hosts, logs, progress, thumbnails
+from qbcore import backend, events, hosts, logs, progress, thumbnails
 from qbcore.errors import Invalid, NotFound, QubeError, Unauthorized
 from qbcore.rousing import rousing
 from qbcore.writing import AWAY
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Load = tuple[float, float]
 MOST_BYTES = 8 * 1024 * 1024
 FLUSH = 1.0
 BETWEEN, AGAIN, SWEEP = 0.05, 1.0, 5.0
@@ -44,7 +43,6 @@ TOLD = 5.0
 PREFIX = "/worker/v1/"
 BEGINNINGS = (f"{PREFIX}hello", f"{PREFIX}join")
 """What all hosts of a farm may ask at once, and nothing that runs waits for."""
-LONGEST_BEAT = 1000
 
 _threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="worker-protocol")
 
@@ -184,7 +182,7 @@ class Sockets:
     def __init__(self) -> None:
         self._here: dict[int, set[asyncio.Event]] = defaultdict(set)
         self._beats: dict[int, str] = {}
-        self._loads: dict[int, Load] = {}
+        self._loads: dict[int, beats.Load] = {}
         self._progress: dict[int, progress.Told] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work = asyncio.Event()
@@ -250,7 +248,7 @@ class Sockets:
             for due in self._here.get(host, ()):
                 due.set()
 
-    def beat(self, host: int, session: str, load: Load | None = None, told: progress.Told | None = None) -> None:
+    def beat(self, host: int, session: str, load: beats.Load | None = None, told: progress.Told | None = None) -> None:
         """A sign of life, with how busy the host is and how far its frames are where its worker says so."""
         self._beats[host] = session
         if load is not None:
@@ -273,7 +271,7 @@ class Sockets:
 sockets = Sockets()
 
 
-def _beat(beats: dict[int, str], loads: dict[int, Load], told: dict[int, progress.Told]) -> list[int]:
+def _beat(beats: dict[int, str], loads: dict[int, beats.Load], told: dict[int, progress.Told]) -> list[int]:
     try:
         gone = hosts.beat(beats, loads)
         if current := {host: some for host, some in told.items() if host not in gone}:
@@ -329,26 +327,4 @@ async def _listen(receive: Receive, host: int, session: str) -> None:
         if message["type"] == "websocket.disconnect":
             return
         text = message.get("text") or ""
-        sockets.beat(host, session, _load(text), _progress_in(text))
-
-
-def _load(text: str) -> Load | None:
-    """How busy the host is, where its worker tells it; what cannot be read is a sign of life all the same."""
-    if not text or "load" not in text or len(text) > LONGEST_BEAT:
-        return None
-    try:
-        said = orjson.loads(text)
-        return hostfacts.load(said["load"]) if isinstance(said, dict) else None
-    except (orjson.JSONDecodeError, KeyError, Invalid):
-        return None
-
-
-def _progress_in(text: str) -> progress.Told:
-    """As `_load`."""
-    if "progress" not in text:
-        return {}
-    try:
-        return progress.read(_json(text.encode()).get("progress") or {})
-    except Invalid as wrong:
-        log.warning("a worker's progress was left out: %s", wrong)
-        return {}
+        sockets.beat(host, session, beats.load(text), beats.progress_in(text))
