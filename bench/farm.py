@@ -81,3 +81,10 @@ def start() -> str:
     django.setup()
     call_command("migrate", verbosity=0)
     return str(connection.vendor)
+
+
+def emptied() -> None:
+    """The same farm without a job or a host: what one benchmark leaves behind would be work for the hosts of the next."""
+    from django.core.management import call_command
+
+    call_command("flush", verbosity=0, interactive=False)

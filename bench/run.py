@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.farm import HEAD, ROOT, start
+from bench.farm import HEAD, ROOT, emptied, start
 
 BENCHES = {
     "ranges": "ranges",
@@ -46,6 +46,7 @@ def main() -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit()}, {vendor}\n")
     print(HEAD)
     for name in names:
+        emptied()
         began = time.monotonic()
         for figure in import_module(f"bench.{BENCHES[name]}").figures():
             print(figure, flush=True)
