@@ -14,7 +14,7 @@ from qbcore import acting, callbacks, events, folding, history
 from qbcore.models import DeltaRow, JobRow
 from qbcore.permissions import need, visible_jobs
 from qbcore.states import DONE
-from qbcore.writing import clock, locked, writing
+from qbcore.writing import clock, listed, locked, writing
 
 SLICE = 1000
 """Jobs that are locked together."""
@@ -43,7 +43,7 @@ def modify(jobs: Iterable[int], changes: Mapping[str, Any]) -> set[int]:
 @writing
 def _modify(ids: Sequence[int], changes: Mapping[str, Any]) -> set[int]:
     actor = acting.current()
-    visible = JobRow.objects.filter(visible_jobs(actor), pk__in=ids)
+    visible = JobRow.objects.filter(visible_jobs(actor), listed("id", ids))
     rows = list(locked(visible).order_by("pk").only("user", "status", "watched", *changes))
     for row in rows:
         need(actor, "modify", owner=row.user)
@@ -56,7 +56,7 @@ def _modify(ids: Sequence[int], changes: Mapping[str, Any]) -> set[int]:
 def _over(rows: Sequence[JobRow]) -> set[int]:
     """Which of these locked jobs are over, once what was reported of them is counted."""
     known = {row.pk: row.status for row in rows}
-    for job in sorted(set(DeltaRow.objects.filter(job_id__in=list(known)).values_list("job_id", flat=True))):
+    for job in sorted(set(DeltaRow.objects.filter(listed("job_id", list(known))).values_list("job_id", flat=True))):
         folded = folding.fold(job)
         known[job] = folded.status if folded else known[job]
     return {job for job, status in known.items() if status in DONE}
@@ -68,7 +68,7 @@ def _change(rows: Sequence[JobRow], changes: Mapping[str, Any]) -> None:
     now: datetime = clock()
     ids = [row.pk for row in rows]
     effects = [(row.pk, said({key: getattr(row, key) for key in changes}, _new(row, changes))) for row in rows]
-    JobRow.objects.filter(pk__in=ids).update(**changes, updated=now)
+    JobRow.objects.filter(listed("id", ids)).update(**changes, updated=now)
     history.record_many("modify", effects, now=now)
     for row in rows:
         callbacks.modified(row, relabelled=False)

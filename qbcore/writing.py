@@ -11,6 +11,7 @@ Order of locks, to be kept by everybody: host, job, subjob, work, then the rest.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 from django.db.backends.utils import CursorDebugWrapper
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from qbcore import prepared
@@ -160,3 +162,12 @@ def clock() -> datetime:
 def locked(rows: QuerySet[M], *, skip: bool = False) -> QuerySet[M]:
     """The same rows, locked until the transaction ends; with *skip* those that others hold are left out."""
     return rows.select_for_update(skip_locked=skip and on_postgres())
+
+
+def listed(column: str, numbers: Sequence[int]) -> Q:
+    """The rows whose column is one of the numbers, given as one value: thousands of parameters cost more than most of
+    what is asked with them.
+    """
+    if on_postgres():
+        return Q(**{f"{column}__in": RawSQL("SELECT unnest(%s::bigint[])", [list(numbers)])})
+    return Q(**{f"{column}__in": RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(numbers))])})

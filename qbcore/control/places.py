@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import reduce
@@ -10,11 +9,10 @@ from operator import or_
 
 from django.db import connection
 from django.db.models import Count, Max, Min, Q, QuerySet
-from django.db.models.expressions import RawSQL
 
 from qbcore import spans
 from qbcore.models import WorkRow
-from qbcore.writing import on_postgres
+from qbcore.writing import listed
 
 FEW = 100
 """Runs of neighbours that are asked for as ranges; more of them are given as one list."""
@@ -26,7 +24,7 @@ def among(runs: spans.Spans) -> Q:
     """
     if len(runs) <= FEW:
         return reduce(or_, (Q(pos__gte=first, pos__lte=last) for first, last in runs), Q(pos__in=[]))
-    return listed(list(spans.positions(runs)))
+    return listed("pos", list(spans.positions(runs)))
 
 
 def islands(rows: QuerySet[WorkRow], *by: str) -> dict[tuple[int, ...], spans.Spans]:
@@ -53,9 +51,3 @@ def _islands(rows: QuerySet[WorkRow], by: Sequence[str]) -> dict[tuple[int, ...]
         for *stood, first, last in cursor.fetchall():
             found[tuple(stood)].append((int(first), int(last)))
     return found
-
-
-def listed(positions: Sequence[int]) -> Q:
-    if on_postgres():
-        return Q(pos__in=RawSQL("SELECT unnest(%s::integer[])", [positions]))
-    return Q(pos__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps(positions)]))

@@ -13,6 +13,7 @@ from qbcore.control import places, work
 from qbcore.errors import Refused
 from qbcore.models import HistoryRow, JobRow, UndoRow, WorkRow
 from qbcore.states import DONE, Status
+from qbcore.writing import listed
 from tests.make import make_job
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +73,7 @@ def test_what_is_alive_is_never_changed_without_being_taken() -> None:
 def test_the_database_puts_neighbours_together(step: int) -> None:
     job = make_job(frames={Status.PENDING: 40})
     positions = range(0, 40, step)
-    rows = WorkRow.objects.filter(places.listed(list(positions)), job_id=job.pk)
+    rows = WorkRow.objects.filter(listed("pos", list(positions)), job_id=job.pk)
     assert places.islands(rows) == {(): spans.of(positions)}
     assert places.islands(rows.none()) == {}
 
