@@ -121,7 +121,7 @@ def _place(choice: Choice, host: HostRow, barred: Barred, now: datetime) -> Star
         return Missed.STALE
     shun = views.shuns(job, host.pk, now)
     bounded = growth.bounded(job)
-    if (bounded or not placing.in_one(job)) and not placements.claimable(job, now=now, shun=shun):
+    if (bounded or not placing.finds(job)) and not placements.claimable(job, now=now, shun=shun):
         return Missed.HERE if shun else Missed.STALE
     if bounded and (missed := _bound(job, now)):
         return missed

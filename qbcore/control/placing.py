@@ -122,6 +122,11 @@ def in_one(job: JobRow) -> bool:
     return not (job.preflights or job.postflights)
 
 
+def finds(job: JobRow) -> bool:
+    """Whether placing it looks itself for something to do; a program is placed before it asks for its first item."""
+    return in_one(job) and not (job.todo and has_process(job))
+
+
 def place(wanted: Placing, *, now: datetime) -> Placed:
     """The job's lowest pending subjob on the host, with its first frames, or with its own attempt."""
     if on_postgres():
