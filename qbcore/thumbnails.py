@@ -205,8 +205,14 @@ def wrote(host: int, known: Mapping[int, int]) -> dict[str, dict[str, list[str]]
     *known* names each program's last item that the worker was told of, so an answer that was lost comes again.
     """
     rows = AttemptRow.objects.filter(pk__in=known, host_id=host, wrote__isnull=False).values_list("pk", "wrote")
-    found = {str(pk): {str(item): paths for item, paths in told or () if item > known[pk]} for pk, told in rows}
+    found = {str(pk): {str(item): paths for item, paths in _after(known[pk], told or [])} for pk, told in rows}
     return {program: items for program, items in found.items() if items}
+
+
+def _after(item: int, told: list[list[Any]]) -> list[list[Any]]:
+    """What was told after the item: in that order, since numbers of attempts do not grow with time."""
+    at = next((nth for nth, (one, _) in enumerate(told, start=1) if one == item), 0)
+    return told[at:]
 
 
 @writing

@@ -16,7 +16,7 @@ from typing import Any
 from tests.e2e.programs import PATIENCE, ROOT, Found, Program, carrying, told, until
 from tests.e2e.scripting import Api
 
-CHANGES_BY_ITSELF = {"duty", "counter", "delta", "sqlite_sequence", "django_session"}
+CHANGES_BY_ITSELF = {"sample", "duty", "counter", "delta", "sqlite_sequence", "django_session"}
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

@@ -43,6 +43,15 @@ def test_files_of_reported_items_are_told_until_the_worker_knows_of_them(program
     assert wrote(program, second) == {}
 
 
+def test_files_are_told_in_the_order_in_which_they_were_written_whatever_the_attempts_are_numbered(
+    program: Program,
+) -> None:
+    for item in (324, 200):  # connections take their numbers from ranges that they have reserved
+        thumbnails.note(program.frame["attempt"], item, {"outputPaths": f"/out/{item}.png"})
+    assert wrote(program, 324) == {"200": ["/out/200.png"]}
+    assert wrote(program, 200) == {}
+
+
 def test_a_worker_that_does_not_ask_is_told_nothing(program: Program) -> None:
     do(program, {"outputPaths": "/out/a.png"})
     assert "wrote" not in program.hand.sync()
