@@ -84,7 +84,7 @@ def start() -> str:
 
 
 def emptied() -> None:
-    """The same farm without a job or a host: what one benchmark leaves behind would be work for the hosts of the next."""
+    """The same farm without a job or a host: what one leaves behind would be work for the hosts of the next."""
     from django.core.management import call_command
 
     call_command("flush", verbosity=0, interactive=False)
