@@ -6,7 +6,7 @@ does, this 25, and a request of a worker asks half a dozen. Values go as text, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -36,6 +36,11 @@ def ask(raw: Connection[Any], sql: str, params: Sequence[Any]) -> list[tuple[Any
     adapter = Transformer.from_context(raw)
     adapter.set_pgresult(found)
     return adapter.load_rows(0, found.ntuples, tuple)
+
+
+def array(numbers: Iterable[int]) -> str:
+    """As the text of an array, which costs less than psycopg's own way."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def _prepare(raw: Connection[Any], known: dict[str, bytes], sql: str) -> bytes:

@@ -17,6 +17,7 @@ from qbcore.candidates import DUTY_FIELDS, Candidate, HostView
 from qbcore.constants import FLAGS
 from qbcore.models import ExclusionRow, GrantRow, HostRow, JobRow, ResourceRow, WorkRow
 from qbcore.plan import may_start
+from qbcore.prepared import array
 from qbcore.states import LIVE, Status
 from qbcore.writing import ask, on_postgres
 
@@ -85,7 +86,7 @@ def candidates(rows: QuerySet[JobRow]) -> list[tuple[Any, Candidate]]:
 def named(jobs: Collection[int]) -> list[tuple[Any, Candidate]]:
     """As `candidates`, those of these jobs that there are: the way that every request takes which finds news."""
     if on_postgres():
-        return _weighed(starmap(Columns, ask(_NAMED_POSTGRES, ["{" + ",".join(map(str, jobs)) + "}"])))
+        return _weighed(starmap(Columns, ask(_NAMED_POSTGRES, [array(jobs)])))
     found = ask(_NAMED_SQLITE, [json.dumps(list(jobs))])
     return _weighed(Columns(*row[:2], row[2].replace(tzinfo=UTC), *row[3:]) for row in found)
 

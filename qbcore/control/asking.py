@@ -12,6 +12,7 @@ from django.db import connection
 
 from qbcore.control.placed import Part
 from qbcore.models import HostRow, JobRow
+from qbcore.prepared import array
 from qbcore.states import Status
 from qbcore.views import READY, Barred
 from qbcore.writing import ask, clock, on_postgres
@@ -84,7 +85,7 @@ def jobs(numbers: Collection[int]) -> dict[int, JobRow]:
     if not numbers:
         return {}
     if on_postgres():
-        found = ask(_JOBS_POSTGRES, ["{" + ",".join(map(str, numbers)) + "}"])
+        found = ask(_JOBS_POSTGRES, [array(numbers)])
     else:
         found = ask(_JOBS_SQLITE, [orjson.dumps(list(numbers)).decode()])
     return {row.pk: row for row in (_job.of(JobRow, one) for one in found)}

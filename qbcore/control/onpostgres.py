@@ -14,6 +14,7 @@ from operator import itemgetter
 import orjson
 
 from qbcore.control.batches import Claimed, Delta, Frame, Held, Item, Known, Line, Owner, Place
+from qbcore.prepared import array
 from qbcore.states import Status
 from qbcore.writing import ask
 
@@ -131,20 +132,15 @@ SELECT count(*) FROM given
 """
 
 
-def _array(values: Sequence[int]) -> str:
-    """As the text of an array, which costs less than psycopg's own way."""
-    return "{" + ",".join(map(str, values)) + "}"
-
-
 def taken(job: int, said: Sequence[tuple[int, int]]) -> tuple[dict[int, Item], dict[int, Known]]:
     ordered = sorted(said, key=itemgetter(1))
-    found = ask(TAKEN, [_array([one[0] for one in ordered]), _array([one[1] for one in ordered]), job])
+    found = ask(TAKEN, [array([one[0] for one in ordered]), array([one[1] for one in ordered]), job])
     items = {row[5]: Item(*row[5:]) for row in found if row[5] is not None}
     return items, {row[0]: Known(*row[1:5]) for row in found if row[1] is not None}
 
 
 def held(grants: Sequence[int]) -> list[Held]:
-    return [Held(*row) for row in ask(HELD, [_array(grants)])]
+    return [Held(*row) for row in ask(HELD, [array(grants)])]
 
 
 def report(who: Owner, lines: Sequence[Line], delta: Delta, *, wait: datetime, now: datetime) -> None:
@@ -158,7 +154,7 @@ def claim(
     who: Owner, places: Sequence[Place], *, now: datetime, until: datetime, shun: int | None, rank: int
 ) -> list[Claimed]:
     runs = "{" + ",".join("t" if place.runs else "f" for place in places) + "}"
-    grants, subjobs = _array([place.grant for place in places]), _array([place.subjob for place in places])
+    grants, subjobs = array([place.grant for place in places]), array([place.subjob for place in places])
     free = [who.job, rank, now, shun, shun, now, len(places)]
     found = ask(CLAIM, [*free, grants, subjobs, now, runs, runs, until, runs, now, runs, who.job, *who])
     return [
@@ -168,4 +164,4 @@ def claim(
 
 
 def begin(who: Owner, grants: Sequence[int], attempts: Sequence[int], *, now: datetime) -> int:
-    return int(ask(BEGIN, [_array(grants), _array(attempts), now, now, who.job, *who])[0][0])
+    return int(ask(BEGIN, [array(grants), array(attempts), now, now, who.job, *who])[0][0])

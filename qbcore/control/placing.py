@@ -21,6 +21,7 @@ from qbcore.control.flights import UNIT, has_process
 from qbcore.control.onpostgres import ATTEMPT, BEGAN, COUNTS, WORDS
 from qbcore.control.placements import RESERVED_SECONDS
 from qbcore.models import GrantRow, HostRow, JobRow
+from qbcore.prepared import array
 from qbcore.writing import ask, on_postgres
 
 
@@ -145,7 +146,7 @@ def _seat(wanted: Placing, now: datetime) -> tuple[list[Any], list[Any]]:
     """The parameters of the subjob that is looked for, and of all that is written of it."""
     job, host = wanted.job.pk, (wanted.host.pk, wanted.host.name)
     granted = [job, *host, orjson.dumps(wanted.taken).decode(), now]
-    return [job, "{" + ",".join(map(str, sorted(wanted.out))) + "}"], [*granted, *host, now, now, job]
+    return [job, array(sorted(wanted.out))], [*granted, *host, now, now, job]
 
 
 def _with_frames(wanted: Placing, now: datetime) -> Placed:
